@@ -1,0 +1,1 @@
+"""The official numbers, each with an interval; no Java."""

@@ -1,0 +1,37 @@
+"""Losses of answers: classification with hard, soft, several or real-valued targets."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+IGNORE = -1  # the target of an example that has no label
+
+
+def soft_answers(scores: Tensor, targets: Tensor) -> Tensor:
+    """(B, A), (B, A) in [0, 1] -> (): binary cross-entropy of each answer, summed over answers, mean over B.
+
+    LXMERT multiplies the mean over all entries by the number of answers, which is this (sheet section 6).
+    """
+    return F.binary_cross_entropy_with_logits(scores, targets, reduction="sum") / scores.shape[0]
+
+
+def one_answer(scores: Tensor, targets: Tensor) -> Tensor:
+    """(B, A), (B,) int64 -> (): cross-entropy, mean over the labelled examples; 0 when none is labelled."""
+    labelled = targets != IGNORE
+    total = F.cross_entropy(scores, targets, ignore_index=IGNORE, reduction="sum")
+    return total / labelled.sum().clamp(min=1)
+
+
+def several_labels(scores: Tensor, targets: Tensor) -> Tensor:
+    """(B, A), (B, A) in {0, 1} -> (): binary cross-entropy, mean over all entries."""
+    return F.binary_cross_entropy_with_logits(scores, targets)
+
+
+def number(scores: Tensor, targets: Tensor) -> Tensor:
+    """(B, 1) or (B,), (B,) -> (): squared error, mean over the examples whose target is not NaN."""
+    values = scores.reshape(targets.shape)
+    known = ~torch.isnan(targets)
+    error = torch.where(known, values - torch.nan_to_num(targets), torch.zeros_like(values))
+    return error.square().sum() / known.sum().clamp(min=1)

@@ -1,13 +1,20 @@
-"""A measured number with its 95 % interval."""
+"""A measured number with its 95 % interval, and the clustered bootstrap that gives intervals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+QUANTILES = (0.025, 0.975)
+CHUNK_ENTRIES = 4_000_000  # weights held at once while resampling: 32 MB
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
 
 
-def share(correct: int, n: int) -> Estimate:
+def share(correct: float, n: int) -> Estimate:
     """Wilson's score interval of a share. n = 0 gives (nan, 0, 1)."""
     if n == 0:
         return Estimate(math.nan, 0.0, 1.0, 0)
@@ -36,28 +43,127 @@ def share(correct: int, n: int) -> Estimate:
     return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)), n)
 
 
-def mean(
-    scores: Sequence[float] | NDArray[np.float64], groups: Sequence[object] | None = None, *, seed: int = 0
-) -> Estimate:
+def mean(scores: ArrayLike, groups: Sequence[object] | None = None, *, seed: int = 0) -> Estimate:
     """The mean of per-case scores with a bootstrap interval (1,000 resamples).
 
     `groups` names the unit that is resampled when cases are not independent, e.g. the image of each question.
+    Raises ValueError for a score that is not finite.
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.size == 0:
-        return Estimate(math.nan, 0.0, 1.0, 0)
-    if groups is None:
-        sums, counts = values, np.ones_like(values)
-    else:
-        _, unit = np.unique(np.asarray([str(g) for g in groups]), return_inverse=True)
-        sums, counts = np.bincount(unit, values), np.bincount(unit).astype(np.float64)
-    random = np.random.default_rng(seed)
-    draws = np.array([_resample(sums, counts, random) for _ in range(1000)])
-    low, high = np.quantile(draws, [0.025, 0.975])
-    value = float(values.mean())
-    return Estimate(value, min(value, float(low)), max(value, float(high)), values.size)
+        return share(0, 0)
+    if not np.isfinite(values).all():
+        raise ValueError(f"score {int(np.argmin(np.isfinite(values)))} is not a finite number")
+    resampling = Resampling(values.size if groups is None else groups, seed=seed)
+    columns = np.stack([values, np.ones_like(values)], axis=1)
+    return resampling.of_sums(columns, lambda sums: sums[:, :1] / sums[:, 1:])[0]
 
 
-def _resample(sums: NDArray[np.float64], counts: NDArray[np.float64], random: np.random.Generator) -> float:
-    chosen = random.integers(0, len(sums), len(sums))
-    return float(sums[chosen].sum() / counts[chosen].sum())
+class Resampling:
+    """The bootstrap of n cases that come in clusters, e.g. the questions asked about one image.
+
+    Clusters are drawn with replacement, as many as there are, `draws` times; all estimates taken from one
+    object use the same draws. Every statistic here is a function of sums over cases, so a draw costs one row of
+    a matrix product, however many parts are reported. Cameron, Gelbach and Miller 2008: why clusters are the unit.
+
+    `cases`: the number of independent cases, or the cluster of each case (anything with a string form).
+    """
+
+    def __init__(self, cases: int | Sequence[object], *, draws: int = 1000, seed: int = 0) -> None:
+        if isinstance(cases, int):
+            self.unit = np.arange(cases)
+        else:
+            self.unit = np.unique(np.asarray([str(c) for c in cases]), return_inverse=True)[1].reshape(-1)
+        self.num_cases = len(self.unit)
+        self.num_clusters = int(self.unit.max()) + 1 if self.num_cases else 0
+        self.draws, self.seed = draws, seed
+
+    def weights(self) -> Iterator[Array]:
+        """(some draws, clusters): how often each cluster was drawn; all draws together in chunks."""
+        random = np.random.default_rng(self.seed)
+        size, done = self.num_clusters, 0
+        while done < self.draws:
+            count = min(self.draws - done, max(1, CHUNK_ENTRIES // max(size, 1)))
+            drawn = random.integers(0, size, (count, size)) + size * np.arange(count)[:, None]
+            yield np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(np.float64)
+            done += count
+
+    def of_sums(
+        self,
+        columns: Array | sparse.csr_array,
+        statistic: Callable[[Array], Array],
+        *,
+        counts: Sequence[int] | None = None,
+        remove_bias: bool = False,
+    ) -> list[Estimate]:
+        """Estimates of `statistic`: (draws, K) sums over cases -> (draws, P), of per-case `columns` (n, K).
+
+        `counts` (P) is the number of cases behind each value, n when not given. `remove_bias` shifts the draws
+        by their mean's distance from the value: for what noise can only raise, such as a chi-square. A value
+        that is not defined is NaN, with its interval.
+        """
+        if self.num_cases == 0:
+            raise ValueError("there are no cases to measure")
+        if columns.shape[0] != self.num_cases:
+            raise ValueError(f"{columns.shape[0]} rows of scores for {self.num_cases} cases")
+        ones = np.ones(self.num_cases)
+        placed = (ones, (self.unit, np.arange(self.num_cases)))
+        belongs = sparse.csr_array(placed, shape=(self.num_clusters, self.num_cases))
+        table: Array | sparse.csr_array = belongs @ columns  # type: ignore[assignment]
+        return self._estimates(table, statistic, counts, remove_bias)
+
+    def shares(self, scores: ArrayLike, parts: Mapping[str, Mask]) -> dict[str, Estimate]:
+        """The mean of per-case `scores` (n) in [0, 1] over each part, a mask (n) of its cases.
+
+        A part without cases gives (nan, 0, 1). A bootstrap of equal scores has no width: such a part gets
+        Wilson's interval with its clusters as the cases, so that "all right" is never reported as certain.
+        """
+        values = np.asarray(scores, dtype=np.float64)
+        if values.shape != (self.num_cases,):
+            raise ValueError(f"{values.shape} scores for {self.num_cases} cases")
+        counts = [int(mask.sum()) for mask in parts.values()]
+        size = self.num_clusters
+        sums = [np.bincount(self.unit[mask], values[mask], size) for mask in parts.values()]
+        sizes = [np.bincount(self.unit[mask], minlength=size) for mask in parts.values()]
+        if not parts or not self.num_cases:
+            return {name: share(0, 0) for name in parts}
+        table, p = np.stack([*sums, *sizes], axis=1).astype(np.float64), len(parts)
+        estimates = self._estimates(table, lambda s: _divide(s[:, :p], s[:, p:]), counts, remove_bias=False)
+        found = {}
+        for name, estimate, clusters in zip(parts, estimates, sizes, strict=True):
+            if estimate.n and estimate.low == estimate.high:
+                independent = int(np.count_nonzero(clusters))
+                wilson = share(estimate.value * independent, independent)
+                estimate = Estimate(estimate.value, wilson.low, wilson.high, estimate.n)
+            found[name] = estimate if estimate.n else share(0, 0)
+        return found
+
+    def _estimates(
+        self,
+        table: Array | sparse.csr_array,
+        statistic: Callable[[Array], Array],
+        counts: Sequence[int] | None,
+        remove_bias: bool,
+    ) -> list[Estimate]:
+        """Of per-cluster sums (clusters, K)."""
+        values = statistic(np.asarray(table.sum(0)).reshape(1, -1))[0]
+        across = table.T  # so that a sparse table stays on the left of the product
+        drawn = np.concatenate([statistic((across @ weights.T).T) for weights in self.weights()])
+        known = np.isfinite(drawn)
+        some = known.any(0)
+        drawn = np.where(known, drawn, np.nan)
+        drawn[:, ~some] = 0.0
+        if remove_bias:
+            drawn = drawn - (np.nanmean(drawn, axis=0) - values)
+        lows, highs = np.nanquantile(drawn, QUANTILES, axis=0)
+        number = [self.num_cases] * len(values) if counts is None else counts
+        return [
+            Estimate(float(v), float(np.minimum(v, lo)), float(np.maximum(v, hi)), n)
+            for v, lo, hi, n in zip(values, lows, highs, number, strict=True)
+        ]
+
+
+def _divide(numerators: Array, denominators: Array) -> Array:
+    """Element by element, NaN where nothing was counted."""
+    empty = denominators == 0
+    return np.where(empty, np.nan, numerators / np.where(empty, 1, denominators))

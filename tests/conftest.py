@@ -16,7 +16,8 @@ torch.set_num_threads(1)
 
 
 class SharedData:
-    """The folder of real data sets: `shared_data("easy_vqa")`, or `shared_data / "easy_vqa"`, is a set's path.
+    """The folder of real data sets: `shared_data("easy_vqa")`, or `shared_data / "easy_vqa"`, is a set.
+
 
     A test that asks for a set that is not there is skipped, and the message names the set.
     """
@@ -38,7 +39,7 @@ class SharedData:
 
 
 def fill_by_formula(module: nn.Module, *, low: float = -0.1, high: float = 0.1) -> nn.Module:
-    """The same module, every parameter spread evenly from `low` to `high` by a formula, in the order of names.
+    """The same module, every parameter spread evenly from `low` to `high`, in the order of names.
 
     It is the same on every machine and in every version of torch, which a seed is not. Layer norms keep
     weight 1 and bias 0.

@@ -27,7 +27,7 @@ T = TypeVar("T")
 def _convert(value: T, change: Any) -> T:
     """`change` applied to every tensor inside a field's value: a tensor, a stream or a mapping of them."""
     if isinstance(value, Tensor):
-        return change(value)  # type: ignore[no-any-return]
+        return change(value)
     if isinstance(value, Stream):
         return value.map(change)  # type: ignore[return-value]
     if isinstance(value, Mapping):

@@ -1,0 +1,34 @@
+"""Fused states -> scores of answers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from chiasm.layers.transformer import LAYER_NORM_EPS
+
+
+class Pooler(nn.Module):
+    """tanh(W x_0 + b), x_0 the state of [CLS]."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, D)."""
+        return torch.tanh(self.dense(x[:, 0]))
+
+
+class AnswerHead(nn.Module):
+    """W_2 LN(gelu(W_1 x)): LXMERT's head over answers, no dropout (sheet, section 4)."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_labels: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(input_size, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size, eps=LAYER_NORM_EPS)
+        self.scores = nn.Linear(hidden_size, num_labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D) -> (B, A)."""
+        return self.scores(self.norm(nn.functional.gelu(self.dense(x))))

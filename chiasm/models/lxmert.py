@@ -1,0 +1,241 @@
+"""LXMERT: learning cross-modality encoder representations from transformers (Tan & Bansal, EMNLP 2019).
+
+    words   -> TextEmbedding   -> language layers ------\\
+                                                         cross layers -> [CLS] -> pooler -> answer head
+    regions -> RegionEmbedding -> object layers --------/
+
+An example may have several images (NLVR2 has two): each (text, image) pair passes the cross layers on its own, and
+the pooled states of one example are concatenated before the head. Texts and images are encoded once per distinct
+row, however many examples share them.
+
+# Differs: in these points the paper's text and the released code disagree; the default is the code, which made the
+published tables, and an option gives the other (sheet `lxmert`, section 3).
+- `shared_cross_attention`: one set of weights serves both directions; the paper's notation suggests two.
+- `padding_idx`: row 0 of the word, position and type tables is frozen, so the position of [CLS] is never trained.
+- the pooled output passes a tanh layer, as BERT's; the paper says "[CLS] feature vector".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from chiasm.batch import Batch, Output, Regions, Text
+from chiasm.encoders.regions import RegionEmbedding
+from chiasm.encoders.text import TextEmbedding
+from chiasm.fusion.cross import CrossModalityLayer, SeparateCrossAttention, SharedCrossAttention
+from chiasm.heads.classify import AnswerHead, Pooler
+from chiasm.layers.initialise import initialise
+from chiasm.layers.stack import Stack
+from chiasm.layers.transformer import TransformerLayer
+from chiasm.models import CrossModalModel, Evidence
+from chiasm.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Config:
+    """LXMERT-base by default: 9 language, 5 object and 5 cross layers of BERT-base's size."""
+
+    vocab_size: int = 30522  # word pieces
+    feature_size: int = 2048  # of a region's feature vector
+    num_labels: int = 2  # answers
+    num_images: int = 1  # images per example
+    hidden_size: int = 768
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072  # inner size of the feed-forward networks
+    language_layers: int = 9
+    object_layers: int = 5
+    cross_layers: int = 5
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    shared_cross_attention: bool = True
+    padding_idx: bool = True  # freeze row 0 of the embedding tables, as the released code does
+    use_images: bool = True  # False: the question-only baseline, the same text encoder without cross layers
+    initializer_range: float = 0.02
+
+    @property
+    def layer_sizes(self) -> tuple[int, int, int]:
+        """What every transformer layer is built from: hidden size, heads, feed-forward size."""
+        return self.hidden_size, self.num_attention_heads, self.intermediate_size
+
+
+class Encoder(nn.Module):
+    """The three encoders: words and regions in, language, object and pooled cross-modality states out."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.text_embedding = TextEmbedding(
+            config.vocab_size,
+            config.hidden_size,
+            max_positions=config.max_position_embeddings,
+            type_vocab_size=config.type_vocab_size,
+            dropout=config.hidden_dropout,
+            padding_idx=0 if config.padding_idx else None,
+        )
+        self.language_layers = _layers(config, config.language_layers)
+        self.object_layers: Stack[TransformerLayer] = Stack()
+        self.cross_layers: Stack[CrossModalityLayer] = Stack()
+        if config.use_images:
+            self.region_embedding = RegionEmbedding(
+                config.feature_size, config.hidden_size, dropout=config.hidden_dropout
+            )
+            self.object_layers = _layers(config, config.object_layers)
+            self.cross_layers = Stack(_cross_layer(config) for _ in range(config.cross_layers))
+        self.pooler = Pooler(config.hidden_size)
+
+    def forward(self, text: Text, regions: Regions) -> tuple[Tensor, Tensor, Tensor]:
+        """Text (B, T), Regions (I, R) -> language (B*S, T, D), objects (B*S, R, D), pooled (B*S, D)."""
+        words, objects, text_mask, regions_mask = self._pairs(text, regions)
+        for layer in self.cross_layers:
+            words, objects = layer(words, objects, text_mask, regions_mask)
+        return words, objects, self.pooler(words)
+
+    def pooled(self, text: Text, regions: Regions) -> Tensor:
+        """Text (B, T), Regions (I, R) -> (B*S, D): `forward`'s pooled output, without what it does not read."""
+        if not self.cross_layers:
+            return self.pooler(self._pairs(text, regions)[0])
+        words, objects, text_mask, regions_mask = self._pairs(text, regions)
+        *layers, last = self.cross_layers
+        for layer in layers:
+            words, objects = layer(words, objects, text_mask, regions_mask)
+        return self.pooler(last.first(words, objects, text_mask, regions_mask))
+
+    def pooled_text(self, text: Text) -> Tensor:
+        """Text (B, T) -> (B, D): the question-only baseline."""
+        words = _examples(self._language(text), text.index)
+        return self.pooler(words)
+
+    def _language(self, text: Text) -> Tensor:
+        """Text (I, T) -> (I, T, D), one row for each distinct text."""
+        words = self.text_embedding(text)
+        for layer in self.language_layers:
+            words = layer(words, text.attention_mask)
+        return words
+
+    def _objects(self, regions: Regions) -> Tensor:
+        """Regions (I, R) -> (I, R, D), one row for each distinct image."""
+        objects = self.region_embedding(regions)
+        for layer in self.object_layers:
+            objects = layer(objects, regions.attention_mask)
+        return objects
+
+    def _pairs(self, text: Text, regions: Regions) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Both single-modality encoders, then one row for each (example, image) pair: states and masks."""
+        images = 1 if regions.index is None else regions.index.shape[1]
+        words = _examples(self._language(text), text.index).repeat_interleave(images, 0)
+        text_mask = _examples(text.attention_mask, text.index).repeat_interleave(images, 0)
+        objects = _examples(self._objects(regions), regions.index)
+        mask = regions.attention_mask
+        return words, objects, text_mask, None if mask is None else _examples(mask, regions.index)
+
+
+class Lxmert(CrossModalModel):
+    """LXMERT with a head over answers: VQA and GQA (one image), NLVR2 (two)."""
+
+    streams: ClassVar[frozenset[str]] = frozenset({"text", "regions"})
+    config: Config
+
+    def __init__(self, config: Config, objectives: Mapping[str, Objective]) -> None:
+        super().__init__(config, objectives)
+        self.encoder = Encoder(config)
+        size = config.hidden_size
+        images = config.num_images if config.use_images else 1
+        self.answer_head = AnswerHead(size * images, size * 2, config.num_labels)
+        initialise(self, config.initializer_range)
+
+    def forward(self, batch: Batch) -> Output:
+        """Text (B, T), Regions (I, R) -> scores "answer" (B, A), state "pooled" (B, S*D)."""
+        text, regions = self._checked(batch)
+        if regions is None:
+            pooled = self.encoder.pooled_text(text)
+        else:
+            pooled = self.encoder.pooled(text, regions).unflatten(0, (-1, self.config.num_images)).flatten(1)
+        return Output(scores={"answer": self.answer_head(pooled)}, states={"pooled": pooled})
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The table of word pieces, where gradients of the text are taken."""
+        return self.encoder.text_embedding.words
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """Attention of the three encoders and both cross directions, per layer and head."""
+        name = {module: name for name, module in self.named_modules()}
+        language = [layer.self_attention.attention.tap for layer in self.encoder.language_layers]
+        objects = [layer.self_attention.attention.tap for layer in self.encoder.object_layers]
+        cross = list(self.encoder.cross_layers)
+        kinds = [
+            ("text", "text", language, "language encoder"),
+            ("regions", "regions", objects, "object encoder"),
+            ("text", "regions", [c.cross_attention.text_to_regions for c in cross], "words look at regions"),
+            ("regions", "text", [c.cross_attention.regions_to_text for c in cross], "regions look at words"),
+            ("text", "text", [c.text_self_attention.attention.tap for c in cross], "words after crossing"),
+            (
+                "regions",
+                "regions",
+                [c.regions_self_attention.attention.tap for c in cross],
+                "regions after crossing",
+            ),
+        ]
+        return tuple(
+            Evidence("attention", query, key, tuple(name[tap] for tap in taps), title)
+            for query, key, taps, title in kinds
+            if taps
+        )
+
+    def idle_parameters(self) -> frozenset[str]:
+        """The last cross layer's object side, which no pooled output reads (sheet, section 6)."""
+        if not self.encoder.cross_layers:
+            return frozenset()
+        last = f"encoder.cross_layers.{len(self.encoder.cross_layers) - 1}."
+        idle = ("regions_self_attention.", "regions_feed_forward.", "cross_attention.regions_a")
+        names = {n for n, _ in self.named_parameters() if n.startswith(tuple(last + part for part in idle))}
+        if self.config.padding_idx:
+            names.add("encoder.text_embedding.types.weight")  # type 0, the only one used, is its padding row
+        return frozenset(names)
+
+    def _checked(self, batch: Batch) -> tuple[Text, Regions | None]:
+        """The streams, after a check that they are what this model was built for."""
+        if batch.text is None:
+            raise ValueError("LXMERT needs a text stream; add a [text] section to the recipe")
+        if not self.config.use_images:
+            return batch.text, None
+        if batch.regions is None:
+            raise ValueError("LXMERT needs a regions stream; add a [regions] section to the recipe")
+        images = 1 if batch.regions.index is None else batch.regions.index.shape[1]
+        if images != self.config.num_images:
+            raise ValueError(f"this model reads {self.config.num_images} image(s) per example, the batch has {images}")
+        return batch.text, batch.regions
+
+
+Model = Lxmert
+
+
+def _layers(config: Config, count: int) -> Stack[TransformerLayer]:
+    size, heads, inner = config.layer_sizes
+    hidden, attention = config.hidden_dropout, config.attention_dropout
+    return Stack(
+        TransformerLayer(size, heads, inner, dropout=hidden, attention_dropout=attention) for _ in range(count)
+    )
+
+
+def _cross_layer(config: Config) -> CrossModalityLayer:
+    size, heads, inner = config.layer_sizes
+    hidden, attention = config.hidden_dropout, config.attention_dropout
+    cross = SharedCrossAttention if config.shared_cross_attention else SeparateCrossAttention
+    return CrossModalityLayer(
+        cross(size, heads, dropout=hidden, attention_dropout=attention),
+        size,
+        heads,
+        inner,
+        dropout=hidden,
+        attention_dropout=attention,
+    )
+
+
+def _examples(rows: Tensor, index: Tensor | None) -> Tensor:
+    """(I, ...), (B, S) -> (B*S, ...): each example's rows, in order; unchanged without an index."""
+    return rows if index is None else rows[index.flatten()]

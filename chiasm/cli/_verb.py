@@ -95,6 +95,6 @@ def _fail(line: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-def _show_warning(text: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning in one line, without the place in the source that raised it."""
-    print(f"chiasm: warning: {' '.join(str(text).split())}", file=sys.stderr)
+    print(f"chiasm: warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
@@ -63,8 +64,8 @@ class Resampling:
     """The bootstrap of n cases that come in clusters, e.g. the questions asked about one image.
 
     Clusters are drawn with replacement, as many as there are, `draws` times; all estimates taken from one
-    object use the same draws. Every statistic here is a function of sums over cases, so a draw costs one row of
-    a matrix product, however many parts are reported. Cameron, Gelbach and Miller 2008: why clusters are the unit.
+    object use the same draws. Every statistic here is a function of sums over cases, so a draw costs one row
+    of a matrix product, however many parts are reported. (Field and Welsh 2007: why clusters are the unit.)
 
     `cases`: the number of independent cases, or the cluster of each case (anything with a string form).
     """
@@ -98,9 +99,9 @@ class Resampling:
     ) -> list[Estimate]:
         """Estimates of `statistic`: (draws, K) sums over cases -> (draws, P), of per-case `columns` (n, K).
 
-        `counts` (P) is the number of cases behind each value, n when not given. `remove_bias` shifts the draws
-        by their mean's distance from the value: for what noise can only raise, such as a chi-square. A value
-        that is not defined is NaN, with its interval.
+        `counts` (P) is the number of cases behind each value, n when not given. `remove_bias` shifts the
+        draws by their mean's distance from the value: for what noise can only raise, such as a chi-square.
+        A value that is not defined is NaN, with its interval.
         """
         if self.num_cases == 0:
             raise ValueError("there are no cases to measure")
@@ -161,6 +162,14 @@ class Resampling:
             Estimate(float(v), float(np.minimum(v, lo)), float(np.maximum(v, hi)), n)
             for v, lo, hi, n in zip(values, lows, highs, number, strict=True)
         ]
+
+
+def members(name: str, types: Sequence[object]) -> dict[str, Mask]:
+    """ "<name>/<type>" -> a mask (n) of the cases of that type, in order; a case of type None is of none."""
+    codes, found = pd.factorize(np.array([None if t is None else str(t) for t in types], dtype=object))
+    texts = [str(text) for text in found]
+    order = sorted(range(len(texts)), key=lambda i: (len(texts[i]) if texts[i].isdigit() else 0, texts[i]))
+    return {f"{name}/{texts[i]}": codes == i for i in order}
 
 
 def _divide(numerators: Array, denominators: Array) -> Array:

@@ -1,6 +1,7 @@
-"""What is asked of a model: a file here is a task, found by its name. Each defines `Task = <a subclass of BaseTask>`.
+"""What is asked of a model: a file here is a task, found by its name. Each defines `Task`, a subclass of `BaseTask`.
 
-A task turns examples into targets, scores into answers, answers into the official metrics and the official file.
+A task turns examples into targets, scores into answers, answers into the official metrics and the official
+file.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ class Prediction:
     id: str
     answer: Any  # str, bool, float or list of labels
     probability: float
-    alternatives: tuple[tuple[Any, float], ...] = ()  # (answer, probability), best first, the answer itself included
+    alternatives: tuple[tuple[Any, float], ...] = ()  # (answer, probability), best first, with the answer
     heads: Mapping[str, Any] = field(default_factory=dict)  # further outputs by head: generated text, masks
 
 
 class BaseTask(ABC):
     """Targets <- answers; scores -> answers -> metrics, submission file.
 
-    A subclass's `__init__` takes keyword options of plain values (the recipe's `[task]` keys) and keeps them in
-    `self.options`.
+    A subclass's `__init__` takes keyword options of plain values (the recipe's `[task]` keys) and keeps
+    them in `self.options`.
     """
 
     name: ClassVar[str]
@@ -47,7 +48,7 @@ class BaseTask(ABC):
 
     @abstractmethod
     def fit(self, examples: Sequence[Example]) -> Self:
-        """Learn the answer vocabulary from training examples; returns itself. Raises DataError if there is none."""
+        """Learn the answer vocabulary from training examples; returns itself. Raises DataError without one."""
 
     @abstractmethod
     def facts(self) -> Mapping[str, int]:
@@ -66,10 +67,9 @@ class BaseTask(ABC):
         """The answers of one batch, in order."""
 
     @abstractmethod
-    def evaluate(
-        self, predictions: Sequence[Prediction], examples: Sequence[Example]
-    ) -> Mapping[str, Estimate]:
-        """The official metrics: name -> estimate; "accuracy/<type>" for parts. Same order and length required."""
+    def evaluate(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Mapping[str, Estimate]:
+        """The official metrics: name -> estimate; "accuracy/<facet>/<type>" for parts, e.g.
+        "accuracy/structural/query". Predictions and examples are matched by id; raises DataError otherwise."""
 
     @abstractmethod
     def submission(self, predictions: Sequence[Prediction], path: Path) -> None:

@@ -1,0 +1,147 @@
+"""Accuracy, precision, recall and F1 of class labels, and the area under the ROC curve; each with an interval.
+
+A ratio without cases (a class never predicted, never true) counts as 0, as in scikit-learn; averages over classes
+take those that occur among the targets or the predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chiasm.metrics.estimate import Array, Estimate, Mask, Resampling, share
+
+Groups = Sequence[object]
+
+
+def confusion(
+    targets: Sequence[Hashable], predictions: Sequence[Hashable], labels: Sequence[Hashable]
+) -> NDArray[np.int64]:
+    """(C, C) how many cases of each true label (row) got each predicted label (column). Raises ValueError."""
+    true, predicted = _codes(targets, labels, "target"), _codes(predictions, labels, "prediction")
+    _same_length(true, predicted)
+    size = len(labels)
+    return np.bincount(true * size + predicted, minlength=size * size).reshape(size, size)
+
+
+def evaluate(
+    targets: Sequence[Hashable],
+    predictions: Sequence[Hashable],
+    labels: Sequence[Hashable],
+    *,
+    groups: Groups | None = None,
+) -> dict[str, Estimate]:
+    """One label per case: accuracy; macro, weighted and micro precision, recall and F1; each of them by label.
+
+    `labels` are all that exist, in order; `groups` names the clusters that are resampled. Keys: `accuracy`,
+    `macro_f1`, `weighted_precision`, `f1/<label>`, ... Raises ValueError for a label that is not listed.
+    """
+    true, predicted = _codes(targets, labels, "target"), _codes(predictions, labels, "prediction")
+    _same_length(true, predicted)
+    identity = np.eye(len(labels), dtype=bool)
+    measures = _of_classes(identity[true], identity[predicted], labels, groups)
+    everything = np.ones(len(true), dtype=bool)
+    resampling = Resampling(len(true) if groups is None else groups)
+    return resampling.shares((true == predicted).astype(float), {"accuracy": everything}) | measures
+
+
+def evaluate_several(
+    targets: ArrayLike, predictions: ArrayLike, labels: Sequence[Hashable], *, groups: Groups | None = None
+) -> dict[str, Estimate]:
+    """Any number of labels per case, (n, C) booleans: the measures of `evaluate`; `accuracy` means all labels right."""
+    true, predicted = np.asarray(targets, dtype=bool), np.asarray(predictions, dtype=bool)
+    if true.shape != predicted.shape or true.shape[1] != len(labels):
+        raise ValueError(f"targets {true.shape}, predictions {predicted.shape}, {len(labels)} labels: shapes differ")
+    everything = np.ones(len(true), dtype=bool)
+    resampling = Resampling(len(true) if groups is None else groups)
+    exact = resampling.shares((true == predicted).all(1).astype(float), {"accuracy": everything})
+    return exact | _of_classes(true, predicted, labels, groups)
+
+
+def auc(targets: ArrayLike, scores: ArrayLike, *, groups: Groups | None = None) -> Estimate:
+    """The area under the ROC curve: how likely a positive case scores above a negative one, a tie counting half.
+
+    `targets` (n) booleans, `scores` (n). Undefined, (nan, 0, 1), when all cases are of one class. Raises
+    ValueError for a score that is NaN.
+    """
+    positive, values = np.asarray(targets, dtype=bool), np.asarray(scores, dtype=np.float64)
+    _same_length(positive, values)
+    if np.isnan(values).any():
+        raise ValueError(f"score {int(np.argmax(np.isnan(values)))} is NaN")
+    if positive.all() or not positive.any():
+        return share(0, 0)
+    order = np.argsort(values, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(values[order]) > 0])  # of runs of equal scores
+    resampling = Resampling(len(values) if groups is None else groups)
+    ranked, unit = positive[order], resampling.unit[order]
+    value = _area(np.ones((1, len(values))), ranked, starts)[0]
+    drawn = np.concatenate([_area(w[:, unit], ranked, starts) for w in resampling.weights()])
+    low, high = np.nanquantile(drawn, (0.025, 0.975))
+    return Estimate(float(value), float(min(value, low)), float(max(value, high)), len(values))
+
+
+def _area(weights: Array, positive: Mask, starts: NDArray[np.int64]) -> Array:
+    """(draws, n) weights of the cases in rising order of score -> (draws,) areas; NaN when one class is missing."""
+    positives = np.add.reduceat(weights * positive, starts, axis=1)
+    negatives = np.add.reduceat(weights * ~positive, starts, axis=1)
+    below = np.cumsum(negatives, axis=1) - negatives
+    pairs = positives.sum(1) * negatives.sum(1)
+    won = (positives * (below + negatives / 2)).sum(1)
+    return np.asarray(_ratio(won, pairs, empty=np.nan))
+
+
+def _of_classes(true: Mask, predicted: Mask, labels: Sequence[Hashable], groups: Groups | None) -> dict[str, Estimate]:
+    """(n, C) both -> the measures by label and averaged."""
+    size = len(labels)
+    columns = np.concatenate([true & predicted, predicted, true], axis=1).astype(np.float64)
+    resampling = Resampling(len(true) if groups is None else groups)
+    kinds: dict[str, Callable[[Array, Array, Array], Array]] = {
+        "precision": lambda hits, found, real: _ratio(hits, found),
+        "recall": lambda hits, found, real: _ratio(hits, real),
+        "f1": lambda hits, found, real: _ratio(2 * hits, found + real),
+    }
+
+    def statistic(sums: Array) -> Array:
+        hits, found, real = np.split(sums, 3, axis=1)
+        occurs = found + real > 0
+        blocks = []
+        for measure in kinds.values():
+            by_label = measure(hits, found, real)
+            macro = _ratio((by_label * occurs).sum(1), occurs.sum(1))
+            weighted = _ratio((by_label * real).sum(1), real.sum(1))
+            micro = measure(hits.sum(1), found.sum(1), real.sum(1))
+            blocks += [macro[:, None], weighted[:, None], micro[:, None], by_label]
+        return np.concatenate(blocks, axis=1)
+
+    support = [int(n) for n in true.sum(0)]
+    names = [n for kind in kinds for n in _names(kind, labels)]
+    counts = ([len(true)] * 3 + support) * 3
+    estimates = dict(zip(names, resampling.of_sums(columns, statistic, counts=counts), strict=True))
+    assert len(estimates) == 3 * (3 + size), "labels must be distinct"
+    return estimates
+
+
+def _names(kind: str, labels: Sequence[Any]) -> list[str]:
+    return [f"macro_{kind}", f"weighted_{kind}", f"micro_{kind}", *(f"{kind}/{label}" for label in labels)]
+
+
+def _ratio(numerator: Array, denominator: Array, empty: float = 0.0) -> Array:
+    return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), empty)
+
+
+def _codes(values: Sequence[Hashable], labels: Sequence[Hashable], what: str) -> NDArray[np.int64]:
+    index = {label: i for i, label in enumerate(labels)}
+    if len(index) != len(labels):
+        raise ValueError("the labels are not distinct")
+    unknown = [i for i, value in enumerate(values) if value not in index]
+    if unknown:
+        raise ValueError(f"{what} {unknown[0]} is {values[unknown[0]]!r}, which is not one of the {len(labels)} labels")
+    return np.array([index[value] for value in values], dtype=np.int64)
+
+
+def _same_length(targets: NDArray[Any], predictions: NDArray[Any]) -> None:
+    if len(targets) != len(predictions):
+        raise ValueError(f"{len(predictions)} predictions for {len(targets)} targets")

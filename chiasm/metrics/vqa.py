@@ -1,0 +1,98 @@
+"""VQA accuracy, by the official evaluation of VQA v2 (Antol et al. 2015; Goyal et al. 2017).
+
+With ten annotators an answer scores the average, over the ten sets that leave one annotator out, of
+
+    min(1, number of the other nine who gave it / 3)
+
+so 0, 0.3, 0.6, 0.9, 1 for 0, 1, 2, 3, 4 or more annotators. Answers are normalised (punctuation, number words,
+articles, contractions) only where the annotators do not all agree; letter case never counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from chiasm.metrics.estimate import Array, Estimate, Mask, Resampling, members
+
+Codes = NDArray[np.int64]
+
+
+def soft_score(matches: ArrayLike, annotators: ArrayLike = 10) -> Array:
+    """The accuracy of answers that `matches` of the `annotators` gave: the leave-one-out average, in [0, 1]."""
+    c, n = np.asarray(matches, dtype=np.float64), np.asarray(annotators, dtype=np.float64)
+    with_own_left_out = c * np.minimum(1, np.maximum(c - 1, 0) / 3)
+    with_another_left_out = (n - c) * np.minimum(1, c / 3)
+    return np.asarray((with_own_left_out + with_another_left_out) / n)
+
+
+def clean(answer: str) -> str:
+    """Line breaks and tabs become spaces, the ends are stripped: done to every answer, whoever agrees."""
+    return answer.replace("\n", " ").replace("\t", " ").strip()
+
+
+class References:
+    """The annotators' answers of Q questions, normalised once; scores any number of predictions against them.
+
+    `answers`: the annotators' answers of each question, usually ten. `normalise`: what the official script does
+    where annotators disagree (`chiasm.data.answers.normalise_answer`); None takes the answers as they are.
+    Raises ValueError for a question without answers, naming its position.
+    """
+
+    def __init__(self, answers: Sequence[Sequence[str]], *, normalise: Callable[[str], str] | None = None) -> None:
+        self.normalise = normalise or str
+        self.counts = np.fromiter(map(len, answers), np.int64, len(answers))
+        if not self.counts.all():
+            raise ValueError(f"question {int(np.argmin(self.counts))} has no annotator's answer")
+        self.question = np.repeat(np.arange(len(answers)), self.counts)
+        given, words = _distinct(answer for ten in answers for answer in ten)
+        texts = [clean(word) for word in words]
+        same = pd.factorize(np.array(texts, dtype=object))[0][given]
+        starts = np.cumsum(self.counts) - self.counts
+        self.agreed: Mask = np.minimum.reduceat(same, starts) == np.maximum.reduceat(same, starts)
+        self.codes: dict[str, int] = {}  # what answers are compared by -> code
+        plain = np.array([self.codes.setdefault(t.lower(), len(self.codes)) for t in texts])
+        normal = [self.normalise(t).lower() for t in texts]
+        normalised = np.array([self.codes.setdefault(t, len(self.codes)) for t in normal])
+        self.given: Codes = np.where(self.agreed[self.question], plain[given], normalised[given])
+
+    def scores(self, predictions: Sequence[str]) -> Array:
+        """(Q,) the accuracy of each predicted answer, in [0, 1]. Raises ValueError for another number of them."""
+        if len(predictions) != len(self.counts):
+            raise ValueError(f"{len(predictions)} predictions for {len(self.counts)} questions")
+        given, words = _distinct(predictions)
+        texts = [clean(word) for word in words]
+        plain = np.array([self.codes.get(t.lower(), -1) for t in texts])
+        normalised = np.array([self.codes.get(self.normalise(t).lower(), -1) for t in texts])
+        predicted: Codes = np.where(self.agreed, plain[given], normalised[given])
+        matches = np.bincount(self.question, self.given == predicted[self.question], len(self.counts))
+        return soft_score(matches, self.counts)
+
+
+def evaluate(
+    scores: Array,
+    *,
+    answer_types: Sequence[str] | None = None,
+    question_types: Sequence[str] | None = None,
+    images: Sequence[object] | None = None,
+) -> dict[str, Estimate]:
+    """`accuracy`, `accuracy/answer/<type>` and `accuracy/question/<type>` of the scores (Q) of `References`.
+
+    Intervals resample `images`, the image of each question.
+    """
+    parts: dict[str, Mask] = {"accuracy": np.ones(len(scores), dtype=bool)}
+    for facet, types in [("answer", answer_types), ("question", question_types)]:
+        if types is not None:
+            parts.update(members(f"accuracy/{facet}", types))
+    return Resampling(len(scores) if images is None else images).shares(scores, parts)
+
+
+def _distinct(answers: Iterable[str]) -> tuple[Codes, list[str]]:
+    """The code of each answer, and the distinct answers by code."""
+    codes, words = pd.factorize(np.array(list(answers), dtype=object))
+    if (codes < 0).any():
+        raise ValueError(f"answer {int(np.argmax(codes < 0))} is missing; expected a string")
+    return codes, list(words)

@@ -1,10 +1,8 @@
-"""Say what is installed, what each missing extra enables, and the pip line.
-
-Nothing heavy is imported: versions are read from what pip installed.
-"""
+"""Say what is installed and works, what each missing extra enables, and the pip line."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import os
@@ -19,6 +17,8 @@ import typer
 
 from chiasm.version import __version__
 
+# Where the name to import is not the name to install.
+IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "tomli-w": "tomli_w"}
 # What each extra is for; the packages of an extra are read from the installed metadata.
 ENABLES = {
     "datasets": "rows from Hugging Face data sets",
@@ -40,6 +40,7 @@ class Package:
     extra: str  # "" for the required ones
     installed: str  # the version, "" when missing
     fits: bool  # whether the installed version is in the range
+    problem: str = ""  # why importing it failed; only the required ones are tried
 
 
 def packages() -> list[Package]:
@@ -55,22 +56,45 @@ def packages() -> list[Package]:
         except importlib.metadata.PackageNotFoundError:
             version = ""
         fits = bool(version) and requirement.specifier.contains(version, prereleases=True)
-        found.append(Package(requirement.name, str(requirement.specifier), extra[1] if extra else "", version, fits))
+        name, group = requirement.name, extra[1] if extra else ""
+        problem = _import_problem(name) if fits and not group else ""
+        found.append(Package(name, str(requirement.specifier), group, version, fits, problem))
     return found
+
+
+def _import_problem(name: str) -> str:
+    """Why the package cannot be imported, "" when it can: a wheel that is there may still not load."""
+    try:
+        importlib.import_module(IMPORTED_AS.get(name, name))
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return ""
 
 
 def machine() -> dict[str, object]:
     """The computer in a few plain values."""
     cache = Path(os.environ.get("CHIASM_CACHE", Path.home() / ".cache" / "chiasm"))
     existing = next(folder for folder in [cache, *cache.parents] if folder.exists())
+    devices = _devices()
     return {
         "chiasm": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
+        "devices": devices,
         "cache": str(cache),
         "free_gigabytes": round(shutil.disk_usage(existing).free / 1e9, 1),
     }
+
+
+def _devices() -> str:
+    """What torch can compute on."""
+    try:
+        import torch
+    except ImportError:
+        return "unknown: torch cannot be imported"
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return ", ".join(["cpu", *names, *(["mps"] if torch.backends.mps.is_available() else [])])
 
 
 def command(
@@ -78,9 +102,9 @@ def command(
         Path | None, typer.Option("--json", metavar="FILE", help="Also write everything to this JSON file.")
     ] = None,
 ) -> None:
-    """Say what is installed, what each missing extra enables, and the pip line.
+    """Say what is installed and works, what each missing extra enables, and the pip line.
 
-    Exit code 1 when a required package is missing or too old.
+    Exit code 1 when a required package is missing, too old or cannot be imported.
 
     \b
     Examples:
@@ -91,11 +115,11 @@ def command(
     for key, value in about.items():
         print(f"{key.replace('_', ' '):>14}  {value}")
     required = [p for p in found if not p.extra]
-    bad = [p for p in required if not p.fits]
+    bad = [p for p in required if not p.fits or p.problem]
     print("\nRequired")
     for p in required:
         state = p.installed if p.fits else f"{p.installed or 'missing'}, needs {p.wanted}"
-        print(f"  {'ok ' if p.fits else 'NOT'} {p.name:<14} {state}")
+        print(f"  {'NOT' if p in bad else 'ok '} {p.name:<14} {state}  {p.problem}".rstrip())
     _print_extras(found)
     if json_file is not None:
         content = {"machine": about, "packages": [asdict(p) for p in found], "ok": not bad}

@@ -33,9 +33,7 @@ def test_bootstrap_of_independent_cases_is_the_normal_interval() -> None:
     found = mean(scores)
     half = 1.96 * scores.std() / math.sqrt(4000)
     assert found.value == pytest.approx(scores.mean())
-    assert (found.low, found.high) == pytest.approx(
-        (scores.mean() - half, scores.mean() + half), abs=0.1 * half
-    )
+    assert (found.low, found.high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.1 * half)
 
 
 def test_copies_of_cases_in_their_clusters_do_not_narrow_the_interval() -> None:

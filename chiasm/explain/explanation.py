@@ -1,0 +1,178 @@
+"""An answer with its reasons: what the model said, where it looked, what mattered, and how far to believe that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from chiasm.data.example import Example
+from chiasm.data.images import open_image
+from chiasm.explain.attribution import METHODS, Attribution, attribute
+from chiasm.explain.evidence import Maps, observe
+from chiasm.explain.probe import probe
+from chiasm.tasks import Prediction
+
+if TYPE_CHECKING:
+    from chiasm.batch import Batch
+    from chiasm.training.bundle import Bundle
+
+SPECIAL = frozenset({"[CLS]", "[SEP]", "[PAD]"})
+
+
+@dataclass(frozen=True)
+class View:
+    """One image of an example, with its regions."""
+
+    image: Image
+    boxes: Tensor  # (R, 4) float: x1, y1, x2, y2 divided by the image's width and height
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the text and the positions of its pieces among the model's tokens."""
+
+    text: str
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One example's answer with all its evidence."""
+
+    prediction: Prediction
+    text: str | None
+    tokens: tuple[str, ...]  # as the model saw them, [CLS] and [SEP] included
+    views: tuple[View, ...]
+    maps: tuple[Maps, ...]
+    attributions: tuple[Attribution, ...]
+    expected: Any = None  # the right answer as the example holds it, None when unknown
+
+    @property
+    def main(self) -> Attribution | None:
+        """The attribution that is shown first: the first method asked for, not the one that looks best."""
+        return self.attributions[0] if self.attributions else None
+
+    def words(self) -> tuple[Word, ...]:
+        """The words of the text, their pieces joined again."""
+        return join_pieces(self.tokens)
+
+    def word_relevance(self, attribution: Attribution) -> list[float]:
+        """The relevance of each of `words()`: the sum over its pieces."""
+        if "text" not in attribution.relevance:
+            return [0.0 for _ in self.words()]
+        values = attribution.relevance["text"][0]
+        return [float(values[list(word.positions)].sum()) for word in self.words()]
+
+    def region_relevance(self, attribution: Attribution, view: int = 0) -> list[float]:
+        """The relevance of each region of one view."""
+        boxes = self.views[view].boxes
+        if "regions" not in attribution.relevance:
+            return [0.0] * len(boxes)
+        values = attribution.relevance["regions"][view, : len(boxes)]
+        return [float(value) for value in values]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file: the answer, relevances, scores and mean attention; no pixels."""
+        return {
+            "id": self.prediction.id,
+            "text": self.text,
+            "answer": self.prediction.answer,
+            "probability": self.prediction.probability,
+            "alternatives": [list(pair) for pair in self.prediction.alternatives],
+            "expected": self.expected,
+            "tokens": list(self.tokens),
+            "boxes": [view.boxes.tolist() for view in self.views],
+            "attributions": [self._attribution_json(one) for one in self.attributions],
+            "attention": [_map_json(one) for one in self.maps],
+        }
+
+    def _attribution_json(self, attribution: Attribution) -> dict[str, Any]:
+        return {
+            "method": attribution.method,
+            "words": [
+                {"word": word.text, "relevance": relevance}
+                for word, relevance in zip(self.words(), self.word_relevance(attribution), strict=True)
+            ],
+            "regions": [self.region_relevance(attribution, view) for view in range(len(self.views))],
+            "faithfulness": [score.to_json() for score in attribution.faithfulness.values()],
+        }
+
+
+def explain_example(
+    bundle: Bundle,
+    example: Example,
+    *,
+    methods: Sequence[str] = METHODS,
+    top_k: int = 5,
+    random_orders: int = 10,
+    seed: int = 0,
+) -> Explanation:
+    """The bundle's answer to one example, explained.
+
+    Raises `RowError` when the example cannot be read and `UnknownName` for a method that does not exist.
+    """
+    batch = bundle.dataset([example])[0].to(next(bundle.model.parameters()).device)
+    question = probe(bundle.model, bundle.task, batch)
+    output, maps = observe(bundle.model, question.batch)
+    (prediction,) = bundle.task.decode(output, [example.id], top_k=top_k)
+    text = example.values.get("text")
+    return Explanation(
+        prediction=prediction,
+        text=text,
+        tokens=_tokens(bundle, text),
+        views=_views(example, question.batch),
+        maps=maps,
+        attributions=attribute(question, methods, random_orders=random_orders, seed=seed),
+        expected=example.values.get("answer"),
+    )
+
+
+def join_pieces(tokens: Sequence[str]) -> tuple[Word, ...]:
+    """Word pieces -> words: "##" continues a word; [CLS], [SEP] and padding are left out."""
+    words: list[Word] = []
+    for position, token in enumerate(tokens):
+        if token in SPECIAL:
+            continue
+        if token.startswith("##") and words:
+            words[-1] = Word(words[-1].text + token[2:], (*words[-1].positions, position))
+        else:
+            words.append(Word(token, (position,)))
+    return tuple(words)
+
+
+def _tokens(bundle: Bundle, text: str | None) -> tuple[str, ...]:
+    preprocessor: Any = bundle.preprocessors.get("text")
+    return () if preprocessor is None or text is None else tuple(preprocessor.tokens(text))
+
+
+def _views(example: Example, batch: Batch) -> tuple[View, ...]:
+    """The example's images, upright, with the boxes that the model was given (none without a regions stream)."""
+    views = []
+    for row, value in enumerate(example.values.get("images") or ()):
+        views.append(View(open_image(value), _real(batch, row)))
+    return tuple(views)
+
+
+def _real(batch: Batch, row: int) -> Tensor:
+    """(R, 4) the boxes of one view without padding, which is at the end."""
+    if batch.regions is None:
+        return torch.zeros(0, 4)
+    boxes, mask = batch.regions.boxes[row], batch.regions.attention_mask
+    return (boxes if mask is None else boxes[mask[row]]).cpu()
+
+
+def _map_json(one: Maps) -> dict[str, Any]:
+    return {
+        "title": one.evidence.title,
+        "kind": one.evidence.kind,
+        "query": one.evidence.query,
+        "key": one.evidence.key,
+        "layers": len(one.layers),
+        "heads": one.layers[0].shape[1],
+        "mean": one.mean().tolist(),
+    }

@@ -1,0 +1,132 @@
+"""One example ready to be questioned: its batch, the answer whose reasons are sought, and what can be hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from chiasm.batch import Batch, Output, Stream, Text
+from chiasm.models import CrossModalModel
+from chiasm.objectives.answers import one_answer
+from chiasm.tasks import BaseTask
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A model, one example, and the answer that is to be explained.
+
+    The batch holds the example once (B = 1), and every image has a row of its own even when an example shows one
+    image twice, so that row s of a stream is view s.
+    """
+
+    model: CrossModalModel
+    task: BaseTask
+    batch: Batch
+    answer: int  # index of the answer in the main head
+
+    def score(self, output: Output) -> Tensor:
+        """Output (B, ...) -> (B,) the score of the answer before any squashing, to be differentiated."""
+        return self.task.score_of(output, [self.answer] * _main_head(output).shape[0])
+
+    def probability(self, output: Output) -> Tensor:
+        """Output (B, ...) -> (B,) the probability of the answer, as the task's objective means it.
+
+        Softmax where the answers exclude each other, a sigmoid of its own for each answer otherwise.
+        """
+        head, scores = next(iter(output.scores.items()))
+        exclusive = self.task.objectives()[head] is one_answer
+        probabilities = scores.softmax(-1) if exclusive else scores.sigmoid()
+        return self.task.score_of(Output({head: probabilities}), [self.answer] * scores.shape[0])
+
+
+def probe(model: CrossModalModel, task: BaseTask, batch: Batch, answer: int | None = None) -> Probe:
+    """A probe of the one example in `batch`; without `answer`, of the answer that the model gives.
+
+    Raises ValueError when the batch holds another number of examples than one.
+    """
+    if len(batch) != 1:
+        raise ValueError(f"an explanation is of one example, the batch holds {len(batch)}")
+    batch = repeat(batch, 1)
+    if answer is None:
+        with answering(model), torch.no_grad():
+            scores = _main_head(model(batch))
+        answer = int(scores.reshape(-1).argmax()) if scores.ndim > 1 else 0
+    return Probe(model, task, batch, answer)
+
+
+def repeat(batch: Batch, times: int) -> Batch:
+    """The one example of `batch` `times` over, no row shared: (times * S) rows of each stream, in order."""
+    copies = batch[torch.zeros(times, dtype=torch.int64)]
+    own: dict[str, Any] = {name: _unshared(stream) for name, stream in copies.streams()}
+    more = {name: own.pop(name) for name in copies.more}
+    return replace(copies, **own, more=more)
+
+
+def _unshared(stream: Stream) -> Stream:
+    if stream.index is None:
+        return stream
+    examples, views = stream.index.shape
+    rows = replace(stream, index=None).map(lambda tensor: tensor[stream.index.reshape(-1)])
+    if views == 1:
+        return rows
+    return replace(rows, index=torch.arange(examples * views).view(examples, views).to(stream.index.device))
+
+
+def items(stream: Stream) -> Tensor | None:
+    """(rows, K) bool: what can be hidden in a stream; None for a stream that is not a sequence.
+
+    Of a text these are its words: [CLS] and [SEP], the first and the last real position, always stay.
+    """
+    mask = getattr(stream, "attention_mask", None)
+    if mask is None:
+        features = getattr(stream, "features", None)
+        return None if features is None else torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+    if not isinstance(stream, Text):
+        return mask.clone()
+    words: Tensor = mask.clone()
+    words[:, 0] = False
+    last = mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
+    words[torch.arange(len(words)), last] = False
+    return words
+
+
+def hide(batch: Batch, name: str, hidden: Tensor) -> Batch:
+    """The batch without the items of stream `name` where `hidden` (rows, K) is true: their mask bit is False.
+
+    Nothing attends to a hidden word or region; the others keep their positions and boxes.
+    """
+    streams = dict(batch.streams())
+    stream: Any = streams[name]
+    mask = stream.attention_mask if stream.attention_mask is not None else torch.ones_like(hidden)
+    changed = replace(stream, attention_mask=mask & ~hidden)
+    if name in batch.more:
+        return replace(batch, more={**batch.more, name: changed})
+    fields: dict[str, Any] = {name: changed}
+    return replace(batch, **fields)
+
+
+@contextmanager
+def answering(model: torch.nn.Module) -> Iterator[None]:
+    """The model without dropout inside the `with` block, and as it was after it."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def in_chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """The items in order, at most `size` at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _main_head(output: Output) -> Tensor:
+    return next(iter(output.scores.values()))

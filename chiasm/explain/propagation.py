@@ -1,0 +1,61 @@
+"""How much of every input item reaches each position, carried through the attention steps of a forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from chiasm.explain.evidence import Step, simultaneous
+
+Mix = Callable[[Tensor, Tensor], Tensor]  # (what a position holds, what it is given) -> what it then holds
+
+
+def propagate(steps: Sequence[Step], matrices: Sequence[Tensor], mix: Mix) -> Mapping[str, Tensor]:
+    """Stream -> (views, K_stream, K_total): how much of each input item each of the stream's positions holds.
+
+    `matrices` holds one (rows, Q, K) for each step. Every position begins with itself; at a step a query takes, by
+    its matrix, what the keys held before the step: held_q <- mix(held_q, A held_k). The columns are the items of all
+    streams, in the order of `offsets`.
+    """
+    sizes = stream_sizes(steps)
+    views = max(step.weights.shape[0] for step in steps)
+    total = torch.eye(sum(sizes.values()), dtype=matrices[0].dtype, device=matrices[0].device)
+    held = {n: total[part].expand(views, -1, -1) for n, part in offsets(sizes).items()}
+    matrix = {id(step): m for step, m in zip(steps, matrices, strict=True)}
+    for group in simultaneous(list(steps)):
+        held = held | {s.query: mix(held[s.query], matrix[id(s)] @ held[s.key]) for s in group}
+    return held
+
+
+def stream_sizes(steps: Sequence[Step]) -> dict[str, int]:
+    """Stream -> how many items it has, in order of first appearance."""
+    sizes: dict[str, int] = {}
+    for step in steps:
+        sizes.setdefault(step.query, step.weights.shape[-2])
+        sizes.setdefault(step.key, step.weights.shape[-1])
+    return sizes
+
+
+def offsets(sizes: Mapping[str, int]) -> dict[str, slice]:
+    """Stream -> where its items lie among the items of all streams."""
+    parts, start = {}, 0
+    for name, size in sizes.items():
+        parts[name] = slice(start, start + size)
+        start += size
+    return parts
+
+
+def at_answer(held: Mapping[str, Tensor], sizes: Mapping[str, int]) -> dict[str, Tensor]:
+    """What the answer position holds: stream -> (views, K) for streams with views of their own.
+
+    The answer is read at the first position of the text ([CLS]), as in BERT and LXMERT, or of the first stream when
+    there is no text. The text is the same in every view, so its row is the mean over views: (1, K).
+    """
+    reader = "text" if "text" in held else next(iter(held))
+    row = held[reader][:, 0]  # (views, K_total)
+    return {
+        name: row[:, part].mean(0, keepdim=True) if name == reader else row[:, part]
+        for name, part in offsets(sizes).items()
+    }

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from chiasm.batch import Regions
 from chiasm.layers.dropout import Dropout
+from chiasm.layers.linear import Linear
 from chiasm.layers.transformer import LAYER_NORM_EPS
 
 
@@ -17,9 +18,9 @@ class RegionEmbedding(nn.Module):
 
     def __init__(self, feature_size: int, hidden_size: int, *, dropout: float = 0.1) -> None:
         super().__init__()
-        self.features = nn.Linear(feature_size, hidden_size)
+        self.features = Linear(feature_size, hidden_size)
         self.features_norm = nn.LayerNorm(hidden_size, eps=LAYER_NORM_EPS)
-        self.boxes = nn.Linear(4, hidden_size)
+        self.boxes = Linear(4, hidden_size)
         self.boxes_norm = nn.LayerNorm(hidden_size, eps=LAYER_NORM_EPS)
         self.dropout = Dropout(dropout)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from chiasm.layers.linear import Linear
 from chiasm.layers.transformer import LAYER_NORM_EPS
 
 
@@ -13,7 +14,7 @@ class Pooler(nn.Module):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.dense = Linear(hidden_size, hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, D)."""
@@ -25,10 +26,10 @@ class AnswerHead(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, num_labels: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(input_size, hidden_size)
+        self.dense = Linear(input_size, hidden_size)
         self.norm = nn.LayerNorm(hidden_size, eps=LAYER_NORM_EPS)
-        self.scores = nn.Linear(hidden_size, num_labels)
+        self.scores = Linear(hidden_size, num_labels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, D) -> (B, A)."""
-        return self.scores(self.norm(nn.functional.gelu(self.dense(x))))
+        return self.scores(self.norm(self.dense.gelu(x)))

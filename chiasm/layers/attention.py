@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.layers.dropout import Dropout
+from chiasm.layers.linear import Linear
 from chiasm.layers.recording import Tap
 
 
@@ -25,10 +26,10 @@ class Attention(nn.Module):
         if hidden_size % num_heads:
             raise ValueError(f"hidden_size {hidden_size} is not a multiple of num_attention_heads {num_heads}")
         self.hidden_size, self.num_heads = hidden_size, num_heads
-        self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
+        self.qkv = Linear(hidden_size, 3 * hidden_size)
         self.dropout = Dropout(dropout)
         self.tap = Tap()
-        self.output = nn.Linear(hidden_size, hidden_size)
+        self.output = Linear(hidden_size, hidden_size)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, context: Tensor | None = None) -> Tensor:
         """(B, Q, D), keys' mask (B, K), context (B, K, D) or None for self-attention -> (B, Q, D)."""
@@ -48,9 +49,9 @@ class Attention(nn.Module):
 
     def project_to(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, Q, D), (B, K, D) -> query (B, H, Q, D/H) of x; key and value (B, H, K, D/H) of the context."""
-        weight, bias, size = self.qkv.weight, self.qkv.bias, self.hidden_size
-        query = nn.functional.linear(x, weight[:size], bias[:size]).unflatten(-1, (self.num_heads, -1))
-        both = nn.functional.linear(context, weight[size:], bias[size:]).unflatten(-1, (2, self.num_heads, -1))
+        size, heads = self.hidden_size, self.num_heads
+        query = self.qkv.part(x, 0, size).unflatten(-1, (heads, -1))  # (B, Q, H, D/H)
+        both = self.qkv.part(context, size, 3 * size).unflatten(-1, (2, heads, -1))  # (B, K, 2, H, D/H)
         key, value = both.permute(2, 0, 3, 1, 4).unbind(0)
         return query.transpose(1, 2), key, value
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from chiasm.layers.attention import Attention
 from chiasm.layers.dropout import Dropout
+from chiasm.layers.linear import Linear
 from chiasm.layers.recording import is_recording, keeps_grad, paused
 
 LAYER_NORM_EPS = 1e-12  # BERT's
@@ -29,13 +30,13 @@ class FeedForward(nn.Module):
 
     def __init__(self, hidden_size: int, intermediate_size: int, *, dropout: float = 0.0) -> None:
         super().__init__()
-        self.up = nn.Linear(hidden_size, intermediate_size)
-        self.down = nn.Linear(intermediate_size, hidden_size)
+        self.up = Linear(hidden_size, intermediate_size)
+        self.down = Linear(intermediate_size, hidden_size)
         self.add_norm = AddNorm(hidden_size, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
-        return self.add_norm(x, self.down(nn.functional.gelu(self.up(x))))
+        return self.add_norm(x, self.down(self.up.gelu(x)))
 
 
 class SelfAttention(nn.Module):

@@ -1,0 +1,173 @@
+"""A recipe's data: read or generated, cleaned of bad rows when asked, encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import chiasm.synth
+from chiasm.data.columns import EncodedDataset, Preprocessor
+from chiasm.data.example import BadRows, DataError, Example, RowError
+from chiasm.data.sources import source
+from chiasm.tasks import BaseTask
+from chiasm.tasks import task as task_file
+from chiasm.training.errors import RecipeError
+from chiasm.training.recipe import Recipe, modality
+
+T = TypeVar("T")
+OnError = Literal["stop", "skip"]
+Splits = Mapping[str, Sequence[Example]]  # "train", "validation", "test"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run needs to know about its data."""
+
+    preprocessors: Mapping[str, Preprocessor]
+    task: BaseTask
+    splits: Mapping[str, EncodedDataset]
+    skipped: tuple[RowError, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """The sizes a model config takes from the data."""
+        merged = dict(self.task.facts())
+        for preprocessor in self.preprocessors.values():
+            merged.update(preprocessor.facts)
+        return merged
+
+    def fingerprint(self) -> str:
+        """Changes when an example is added, removed or moved."""
+        digest = hashlib.sha256()
+        for name, dataset in self.splits.items():
+            digest.update(f"\n{name}\n".encode())
+            digest.update("\n".join(example.id for example in dataset.examples).encode())
+        return digest.hexdigest()[:16]
+
+
+@dataclass
+class _Rows:
+    """Keeps the bad rows that were left out."""
+
+    on_error: OnError
+    skipped: list[RowError] = field(default_factory=list)
+
+    def attempt(
+        self, examples: Sequence[Example], action: Callable[[Sequence[Example]], T]
+    ) -> tuple[Sequence[Example], T]:
+        """`action(examples)`; with "skip" again without the rows it calls bad, until there is none."""
+        while True:
+            try:
+                return examples, action(examples)
+            except (RowError, BadRows) as error:
+                bad = _bad_rows(error)
+                names = {row.row_id for row in bad}
+                kept = [example for example in examples if example.id not in names]
+                if self.on_error == "stop" or len(kept) == len(examples):
+                    raise
+                if not kept:
+                    raise DataError(f"no usable row is left: all {len(examples)} are bad, e.g. {bad[0]}") from error
+                self.skipped += bad
+                examples = kept
+
+
+def read_splits(recipe: Recipe, data: Path | None, *, on_error: OnError = "stop", show: bool = True) -> Splits:
+    """The recipe's splits from the folder `data`, or from its generated world. Raises `DataError`, `RecipeError`."""
+    section = recipe.data
+    folder = world_folder(recipe, show=show) if data is None else data
+    wanted = {"train": section.train, "validation": section.validation, "test": section.test}
+    read = {use: read_named(recipe, folder, names) for use, names in wanted.items() if names}
+    if not section.validation and section.validation_share:
+        read["train"], read["validation"] = held_out(read["train"], section.validation_share, recipe.training.seed)
+    return read
+
+
+def read_named(recipe: Recipe, folder: Path, names: Sequence[str]) -> list[Example]:
+    """The named splits of the recipe's source, one after the other. Raises `DataError` when there is no example."""
+    if not folder.exists():
+        raise DataError(f"the data folder {folder} does not exist")
+    read = source(recipe.data.source).read
+    examples = [example for name in names for example in read(folder, name, **recipe.data.options)]
+    if not examples:
+        raise DataError(f"{folder}: the split {', '.join(names)} of {recipe.data.source!r} holds no example")
+    return examples
+
+
+def world_folder(recipe: Recipe, *, show: bool = True) -> Path:
+    """The recipe's generated world, made now unless it is in the cache. Raises `RecipeError` when it has none."""
+    world = recipe.data.world
+    if world is None:
+        raise RecipeError(f"recipe {recipe.name!r} has no generated world; say where the data is (--data)")
+    options = {key: value for key, value in world.items() if key not in ("kind", "seed")}
+    if "kind" not in world:
+        raise RecipeError("data.world: missing kind")
+    kind, seed = str(world["kind"]), int(world.get("seed", 0))
+    key = hashlib.sha256(repr((kind, seed, sorted(options.items()))).encode()).hexdigest()[:12]
+    folder = cache_folder() / "worlds" / f"{kind}-{key}"
+    try:
+        return chiasm.synth.generate(kind, folder, seed=seed, progress=show, **options)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"data.world: {error}") from error
+
+
+def cache_folder() -> Path:
+    """Where things that can be made again are kept: `CHIASM_CACHE`, else `chiasm` in the user's cache folder."""
+    given = os.environ.get("CHIASM_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chiasm"
+
+
+def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """Training and validation examples, so that no image is in both: about `share` of the images are held out."""
+    if not 0 < share < 1:
+        raise RecipeError(f"data.validation_share: must be between 0 and 1, got {share}")
+    groups = sorted({_group(example) for example in examples})
+    random.Random(seed).shuffle(groups)
+    chosen = set(groups[: max(1, round(share * len(groups)))])
+    train = [example for example in examples if _group(example) not in chosen]
+    if not train:
+        raise DataError(f"{len(groups)} distinct images are too few to hold out a share of {share}")
+    return train, [example for example in examples if _group(example) in chosen]
+
+
+def prepare(recipe: Recipe, splits: Splits, *, on_error: OnError = "stop") -> Prepared:
+    """Fit preprocessors and task on the training examples, encode every split.
+
+    Raises `RowError`, or `BadRows`, naming bad rows; with `on_error="skip"` they are left out.
+    """
+    if not splits.get("train"):
+        raise DataError("there are no training examples")
+    rows = _Rows(on_error)
+    preprocessors = {stream: modality(stream).Preprocess(**options) for stream, options in recipe.streams.items()}
+    task: BaseTask = task_file(recipe.task).Task(**recipe.task_options)
+
+    def fit(examples: Sequence[Example]) -> None:
+        for preprocessor in preprocessors.values():
+            preprocessor.fit(examples)
+        task.fit(examples)
+
+    def encode(examples: Sequence[Example]) -> EncodedDataset:
+        streams = {stream: p.encode(examples) for stream, p in preprocessors.items()}
+        return EncodedDataset(examples, streams, task.targets(examples))
+
+    train, _ = rows.attempt(splits["train"], fit)
+    encoded = {use: rows.attempt(train if use == "train" else given, encode)[1] for use, given in splits.items()}
+    return Prepared(preprocessors, task, encoded, tuple(rows.skipped))
+
+
+def _group(example: Example) -> str:
+    """What must not be divided between training and validation: the images, else the row."""
+    images = example.values.get("images")
+    return repr(images) if images else example.id
+
+
+def _bad_rows(error: RowError | BadRows) -> list[RowError]:
+    if isinstance(error, RowError):
+        return [error]
+    return [row for row in error.exceptions if isinstance(row, RowError)]

@@ -1,0 +1,94 @@
+"""A trained model on data: the official metrics with intervals, the answers, the official submission file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from chiasm.data.columns import EncodedDataset
+from chiasm.data.example import Example
+from chiasm.metrics.estimate import Estimate
+from chiasm.models import CrossModalModel
+from chiasm.tasks import BaseTask, Prediction
+from chiasm.training.bundle import Bundle
+from chiasm.training.data import read_named, world_folder
+from chiasm.training.files import write_json
+from chiasm.training.predict import predict
+from chiasm.training.progress import Progress, progress
+
+
+def evaluate(
+    bundle: Bundle,
+    data: Path | str | Sequence[Example] | None = None,
+    *,
+    split: str | None = None,
+    predictions: Path | str | None = None,
+    submission: Path | str | None = None,
+    metrics: Path | str | None = None,
+    batch_size: int | None = None,
+    show: bool | None = None,
+) -> Mapping[str, Estimate]:
+    """The task's metrics of `bundle` on `data`.
+
+    - `data`: a folder that the recipe's source reads, or examples; None: the recipe's generated world
+    - `split`: a split of the source; by default the recipe's test splits, else its validation splits
+    - `predictions`, `submission`, `metrics`: files to write: every answer (JSON lines), the official file, the metrics
+
+    Raises `DataError`, `RowError`.
+    """
+    examples = _examples(bundle, data, split, show=show is not False)
+    dataset = bundle.dataset(examples)
+    size = batch_size or bundle.recipe.training.evaluate_batch_size
+    answers, measured = measure(bundle.model, bundle.task, dataset, batch_size=size, progress=progress(show))
+    if predictions is not None:
+        write_predictions(answers, Path(predictions))
+    if submission is not None:
+        Path(submission).parent.mkdir(parents=True, exist_ok=True)
+        bundle.task.submission(answers, Path(submission))
+    if metrics is not None:
+        Path(metrics).parent.mkdir(parents=True, exist_ok=True)
+        write_json(Path(metrics), {"examples": len(examples), "split": split, "metrics": measured})
+    return measured
+
+
+def measure(
+    model: CrossModalModel,
+    task: BaseTask,
+    dataset: EncodedDataset,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Prediction], Mapping[str, Estimate]]:
+    """The answers to a data set, and the task's metrics of them."""
+    answers = predict(model, task, dataset, batch_size=batch_size, device=device, progress=progress)
+    return answers, task.evaluate(answers, dataset.examples)
+
+
+def write_predictions(answers: Sequence[Prediction], path: Path) -> None:
+    """One JSON line for each answer: id, answer, probability, the runners-up, further heads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        for answer in answers:
+            file.write(json.dumps(_line(answer), ensure_ascii=False) + "\n")
+
+
+def _line(answer: Prediction) -> dict[str, Any]:
+    line = asdict(answer)
+    return {key: value for key, value in line.items() if value not in ((), {})}
+
+
+def _examples(
+    bundle: Bundle, data: Path | str | Sequence[Example] | None, split: str | None, *, show: bool
+) -> Sequence[Example]:
+    if data is not None and not isinstance(data, str | Path):
+        return data
+    section = bundle.recipe.data
+    names = (split,) if split else section.test or section.validation
+    folder = Path(data) if data is not None else world_folder(bundle.recipe, show=show)
+    return read_named(bundle.recipe, folder, names)

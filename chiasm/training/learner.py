@@ -1,0 +1,73 @@
+"""What happens in one step. The loop calls it and knows nothing else about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import Protocol
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from chiasm.models import CrossModalModel
+from chiasm.training.batches import Weighted
+from chiasm.training.optimisers import optimiser
+from chiasm.training.options import Training
+from chiasm.training.predict import full_precision
+
+
+class Learner(Protocol):
+    """The modules and optimisers that make up a run's state, and one step on a batch.
+
+    Adversarial and bilevel procedures have several of each; the loop scales every optimiser's rate and saves all.
+    """
+
+    modules: Mapping[str, nn.Module]
+    optimisers: Mapping[str, Optimizer]
+
+    def step(self, parts: Sequence[Weighted]) -> Mapping[str, Tensor]:
+        """One update from the weighted parts of a batch -> the losses by name, detached, of the whole batch."""
+        ...
+
+
+class GradientLearner:
+    """The ordinary step: the sum of the model's losses, its gradient, clipping, one optimiser."""
+
+    def __init__(self, model: CrossModalModel, options: Training, accelerator: Accelerator) -> None:
+        model.to(accelerator.device)
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        build = optimiser(options.optimizer).build
+        bare = build(named, options.lr, options.weight_decay, **options.optimizer_options)
+        if accelerator.num_processes > 1:
+            idle = bool(model.idle_parameters())
+            accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=idle)
+        self._wrapped, prepared = accelerator.prepare(model, bare)
+        self._model, self._accelerator, self._clip_norm = model, accelerator, options.clip_norm
+        self._parameters = [p for _, p in named]
+        self.modules: Mapping[str, nn.Module] = {"model": model}
+        self.optimisers: Mapping[str, Optimizer] = {"optimiser": prepared}
+
+    def step(self, parts: Sequence[Weighted]) -> Mapping[str, Tensor]:
+        """Forward and backward of each part, then one update."""
+        self._wrapped.train()
+        totals: dict[str, Tensor] = {}
+        for number, (batch, weight) in enumerate(parts, start=1):
+            last = number == len(parts)
+            with nullcontext() if last else self._accelerator.no_sync(self._wrapped):
+                losses = self._model.losses(full_precision(self._wrapped(batch)), batch)
+                loss = torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
+                self._accelerator.backward(loss if weight == 1 else loss * weight)
+            for name, value in losses.items():
+                part = value.detach() if weight == 1 else value.detach() * weight
+                totals[name] = totals[name] + part if name in totals else part
+        self._update()
+        return totals
+
+    def _update(self) -> None:
+        if self._clip_norm:
+            self._accelerator.clip_grad_norm_(self._parameters, self._clip_norm)
+        for prepared in self.optimisers.values():
+            prepared.step()
+            prepared.zero_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,3 +37,30 @@ class RowError(DataError):
         where = ", ".join(part for part in (origin, f"row {row_id}" if row_id else "") if part)
         super().__init__(f"{where}: {reason}" if where else reason)
         self.reason, self.origin, self.row_id = reason, origin, row_id
+
+
+class BadRows(ExceptionGroup[RowError], DataError):
+    """Several bad rows found in one pass: a `DataError` whose message lists them, and a group of `RowError`s."""
+
+    SHOWN = 10
+
+    def __new__(cls, errors: Sequence[RowError]) -> BadRows:
+        lines = [str(error) for error in errors[: cls.SHOWN]]
+        if len(errors) > cls.SHOWN:
+            lines.append(f"... and {len(errors) - cls.SHOWN} more")
+        return super().__new__(cls, f"{len(errors)} bad rows:\n  " + "\n  ".join(lines), errors)
+
+    def __init__(self, errors: Sequence[RowError]) -> None:
+        super().__init__(self.message, errors)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def raise_rows(errors: Iterable[RowError]) -> None:
+    """Raise what was found: nothing for no error, the error itself for one, `BadRows` for several."""
+    found = list(errors)
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise BadRows(found)

@@ -24,4 +24,3 @@ def source_names() -> list[str]:
 def source(name: str) -> ModuleType:
     """The source called `name`; an unknown one is an error with the nearest known name."""
     return find(__name__, __path__, name, what="data source")
-

@@ -1,0 +1,115 @@
+"""From an image to regions: a file here is an extractor, found by its name. Each defines `Extract`.
+
+An extractor has an identity; features made by one are never fed to a model that was trained on another's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from chiasm.data.example import DataError
+from chiasm.registry import UnknownName, find, names, nearest
+
+BOX_CONVENTION = "x1, y1, x2, y2 divided by width, height, width, height"
+
+
+@dataclass(frozen=True)
+class ExtractorIdentity:
+    """Who made features: two sets of features belong together only when their identities are equal."""
+
+    name: str
+    version: str
+    parameters: str  # hash of the options
+    feature_size: int
+    boxes: str = BOX_CONVENTION
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} (parameters {self.parameters}, {self.feature_size} features)"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def check(self, other: ExtractorIdentity, *, where: str) -> None:
+        """Raise `DataError` naming both extractors when `other`, found at `where`, is not this one."""
+        if other == self:
+            return
+        differing = [key for key, value in self.to_json().items() if value != other.to_json()[key]]
+        raise DataError(
+            f"the features in {where} were made by {other}, but {self} is expected (differs: "
+            f"{', '.join(differing)}): use features of the same extractor"
+        )
+
+
+def parameters_hash(options: Mapping[str, Any]) -> str:
+    """Twelve hex digits that change with any option."""
+    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:12]
+
+
+class Extractor(ABC):
+    """An image and, if known, its boxes -> features and boxes. `__init__` takes keyword options of plain values."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]  # raised whenever the same options give other features
+    options: dict[str, Any]
+
+    @property
+    @abstractmethod
+    def feature_size(self) -> int:
+        """F."""
+
+    @abstractmethod
+    def __call__(
+        self, image: Image.Image, boxes: Sequence[Sequence[float]] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """An RGB image and boxes in pixels -> features (R, F) float32, boxes (R, 4) in [0, 1]. Raises DataError."""
+
+    @property
+    def identity(self) -> ExtractorIdentity:
+        """Name, version and options of this extractor."""
+        return ExtractorIdentity(self.name, self.version, parameters_hash(self.options), self.feature_size)
+
+
+def extractor_names() -> list[str]:
+    """All extractors."""
+    return names(__name__, __path__)
+
+
+def make_extractor(name: str, options: Mapping[str, Any] | None = None) -> Extractor:
+    """The extractor `name` with these options. Raises `UnknownName` for a name or option that is not known."""
+    made: type[Extractor] = find(__name__, __path__, name, what="extractor").Extract
+    known = list(inspect.signature(made).parameters)
+    for option in options or {}:
+        if option not in known:
+            raise UnknownName(nearest(option, known, what=f"option of extractor {name}"))
+    return made(**(options or {}))
+
+
+def check_boxes(boxes: Sequence[Sequence[float]], width: int, height: int) -> NDArray[np.float64]:
+    """Boxes x1, y1, x2, y2 in pixels as (R, 4), clipped to the image.
+
+    A box may stick out by one pixel (annotators' rounding). Raises `DataError` naming the first box that sticks out
+    further, has no area, or is not four finite numbers.
+    """
+    try:
+        found = np.asarray(boxes, dtype=np.float64).reshape(len(boxes), 4)
+    except (TypeError, ValueError):
+        raise DataError(f"boxes are lists of four numbers x1, y1, x2, y2 in pixels, not {boxes!r:.100}") from None
+    low, high = np.zeros(4), np.array([width, height, width, height], dtype=np.float64)
+    clipped = np.clip(found, low, high)
+    outside = ~(np.abs(clipped - found) <= 1).all(axis=1)  # also true for NaN
+    empty = (clipped[:, 2] <= clipped[:, 0]) | (clipped[:, 3] <= clipped[:, 1])
+    for bad, what in ((outside, f"is outside the image of {width} x {height} pixels"), (empty, "has no area")):
+        if bad.any():
+            place = int(bad.argmax())
+            raise DataError(f"box {place + 1}, {[float(v) for v in found[place]]}, {what} (x1, y1, x2, y2 in pixels)")
+    return clipped

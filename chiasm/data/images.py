@@ -1,0 +1,196 @@
+"""Images: any format Pillow reads, from anywhere, as upright RGB; and whole images for encoders that take pixels.
+
+An image value is a path, "archive.zip::member.png", bytes, a Pillow image, or an array of (height, width[, channels]).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from chiasm import batch
+from chiasm.data.columns import Column, Preprocessor
+from chiasm.data.distinct import MEMBER, DistinctImages, distinct_rows, image_name
+from chiasm.data.example import DataError, Example, raise_rows
+from chiasm.data.progress import track
+
+MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs: 256 MB of RGB
+_archives = threading.local()  # open zip files of each thread: a ZipFile is not safe to share
+
+
+def open_image(value: Any) -> Image.Image:
+    """The image, upright, as RGB on white. Raises `DataError` naming the file, what is wrong and what to do."""
+    name = image_name(value)
+    try:
+        image = _decode(value)
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        image.load()
+        return to_rgb(ImageOps.exif_transpose(image))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"image {name} has more than {MAX_PIXELS:,} pixels: make it smaller") from None
+    except FileNotFoundError:
+        raise DataError(f"image {name} is not there: check the path and the folder it is relative to") from None
+    except IsADirectoryError:
+        raise DataError(f"image {name} is a folder: give the path of a picture") from None
+    except UnidentifiedImageError:
+        raise DataError(f"image {name} is in no format that Pillow reads: convert it to PNG or JPEG") from None
+    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"image {name} is damaged ({error}): copy or download it again") from error
+
+
+def _decode(value: Any) -> Image.Image:
+    if isinstance(value, Image.Image):
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return Image.open(io.BytesIO(value))
+    if isinstance(value, np.ndarray):
+        return _from_array(value)
+    archive, _, member = str(value).partition(MEMBER)
+    if not member:
+        return Image.open(archive)
+    try:
+        return Image.open(io.BytesIO(_archive(archive).read(member)))
+    except KeyError:
+        raise FileNotFoundError(member) from None
+
+
+def _archive(path: str) -> zipfile.ZipFile:
+    """The open archive, one per thread: reading its directory again for each image would be slow."""
+    opened: dict[str, zipfile.ZipFile] = _archives.__dict__.setdefault("opened", {})
+    if path not in opened:
+        opened[path] = zipfile.ZipFile(path)
+    return opened[path]
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise ValueError(f"an array of shape {array.shape}; (height, width), or with 3 or 4 channels, is expected")
+    if array.dtype != np.uint8:
+        raise ValueError(f"an array of {array.dtype}; uint8 (0 to 255) is expected")
+    return Image.fromarray(array)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any mode as RGB: transparency over white, 16-bit and float gray scaled to 8 bits."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return _eight_bits(image).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Gray of more than 8 bits: 16-bit values divided by 257, floats in [0, 1] multiplied by 255."""
+    values = np.asarray(image, dtype=np.float64)
+    if image.mode == "F":
+        scaled = values * 255 if values.size and values.max() <= 1 else values
+    else:
+        scaled = values / 257 if values.size and values.max() > 255 else values
+    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+
+
+class ImagesColumn(Column):
+    """Resized images as bytes, each distinct one once; normalised when gathered."""
+
+    def __init__(self, pixels: Tensor, index: Tensor, *, mean: Tensor, std: Tensor) -> None:
+        self.pixels = pixels  # (I, C, height, width) uint8
+        self.index = index  # (examples, S) int64
+        self.mean, self.std = mean, std  # (C,)
+
+    def __len__(self) -> int:
+        return self.index.shape[0]
+
+    def gather(self, examples: Tensor) -> batch.Images:
+        """(B,) -> Images of (I, C, height, width), values (pixel / 255 - mean) / std."""
+        rows, index = distinct_rows(self.index[examples])
+        scale, shift = 1 / (255 * self.std), -self.mean / self.std
+        values = self.pixels[rows].float() * scale[:, None, None] + shift[:, None, None]
+        return batch.Images(pixel_values=values, index=index)
+
+
+class Preprocess(Preprocessor):
+    """Images -> `size` x `size` pixels, normalised by `mean` and `std` (ViT's by default).
+
+    `keep_shape` keeps the proportions: the shorter side becomes `size` and the middle is cut out. Otherwise the image
+    is stretched. `channels` are always red, green, blue.
+    """
+
+    stream: ClassVar[str] = "images"
+    role: ClassVar[str] = "images"
+
+    def __init__(
+        self,
+        *,
+        size: int = 224,
+        keep_shape: bool = False,
+        mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.5, 0.5, 0.5),
+    ) -> None:
+        if size < 1:
+            raise ValueError(f"size is {size}: at least 1 pixel is needed")
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise ValueError(f"mean {list(mean)} and std {list(std)}: three numbers each, std above 0, are needed")
+        self.options: dict[str, Any] = {
+            "size": size,
+            "keep_shape": keep_shape,
+            "mean": [float(m) for m in mean],
+            "std": [float(s) for s in std],
+        }
+
+    @property
+    def facts(self) -> dict[str, int]:
+        return {"image_size": self.options["size"]}
+
+    def fit(self, examples: Sequence[Example]) -> Self:
+        return self
+
+    def encode(self, examples: Sequence[Example]) -> ImagesColumn:
+        distinct = DistinctImages(examples)
+        size = self.options["size"]
+        pixels = np.empty((len(distinct.values), size, size, 3), dtype=np.uint8)
+        bad: dict[int, str] = {}
+        for i, (value, _) in enumerate(track(distinct.values, len(distinct.values), "images")):
+            try:
+                pixels[i] = np.asarray(self.resize(open_image(value)))
+            except DataError as error:
+                bad[i] = str(error)
+        raise_rows(distinct.errors(bad))
+        return ImagesColumn(
+            torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(),
+            distinct.index,
+            mean=torch.tensor(self.options["mean"]),
+            std=torch.tensor(self.options["std"]),
+        )
+
+    def resize(self, image: Image.Image) -> Image.Image:
+        """The image at the size that the encoder takes."""
+        size = (self.options["size"], self.options["size"])
+        if self.options["keep_shape"]:
+            return ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
+        return image.resize(size, Image.Resampling.BILINEAR)
+
+    def save(self, folder: Path) -> None:
+        record = {"stream": self.stream, "options": self.options}
+        (folder / "preprocess.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return cls(**json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))["options"])

@@ -1,0 +1,209 @@
+"""Text: BERT's word pieces, by a given vocabulary or by one trained on the rows.
+
+    "What color is it?" -> lower case, accents stripped, punctuation apart, greedy longest pieces
+                        -> [CLS] what color is it ? [SEP]
+
+The pieces equal those of bert-base-uncased for its vocabulary file. Texts longer than `max_length` lose their tail.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+
+from chiasm.batch import Text
+from chiasm.data.columns import Column, Preprocessor
+from chiasm.data.example import DataError, Example, RowError, raise_rows
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+TRAIN = "train"
+
+
+class TextColumn(Column):
+    """Word pieces of all examples: one flat tensor and where each text begins."""
+
+    def __init__(self, ids: Tensor, offsets: Tensor, *, pad_id: int) -> None:
+        self.ids = ids  # (all pieces,) int32
+        self.offsets = offsets  # (examples + 1,) int64
+        self.pad_id = pad_id
+
+    def __len__(self) -> int:
+        return self.offsets.shape[0] - 1
+
+    def lengths(self) -> Tensor:
+        return self.offsets.diff()
+
+    def gather(self, examples: Tensor) -> Text:
+        """(B,) -> Text of (B, T), T the longest of the chosen texts."""
+        start = self.offsets[examples]
+        length = self.offsets[examples + 1] - start
+        steps = torch.arange(int(length.max()) if len(examples) else 0)
+        mask = steps < length[:, None]  # (B, T)
+        places = (start[:, None] + steps).clamp_(max=max(len(self.ids) - 1, 0))
+        ids = torch.where(mask, self.ids[places].long(), self.pad_id)
+        return Text(input_ids=ids, attention_mask=mask)
+
+
+class Preprocess(Preprocessor):
+    """Text -> [CLS] pieces [SEP].
+
+    `vocabulary` is a `vocab.txt` (or a folder that holds one) or "train": then at most `vocabulary_size` pieces are
+    learnt from the training rows, the same ones for the same rows.
+    """
+
+    stream: ClassVar[str] = "text"
+    role: ClassVar[str] = "text"
+
+    def __init__(
+        self,
+        *,
+        vocabulary: str = TRAIN,
+        vocabulary_size: int = 8192,  # at most; only for a trained vocabulary
+        lowercase: bool = True,
+        max_length: int = 20,  # pieces, [CLS] and [SEP] included
+    ) -> None:
+        if max_length < 3:
+            raise ValueError(f"max_length is {max_length}: at least 3 are needed for [CLS], one piece and [SEP]")
+        self.options: dict[str, Any] = {
+            "vocabulary": str(vocabulary),
+            "vocabulary_size": vocabulary_size,
+            "lowercase": lowercase,
+            "max_length": max_length,
+        }
+        self._tokenizer: Tokenizer | None = None
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The `tokenizers` object: after `fit` or `load`."""
+        if self._tokenizer is None:
+            raise ValueError("the text preprocessor has no vocabulary yet: call fit(training examples) first")
+        return self._tokenizer
+
+    @property
+    def facts(self) -> dict[str, int]:
+        return {"vocab_size": self.tokenizer.get_vocab_size()}
+
+    def fit(self, examples: Sequence[Example]) -> Self:
+        if self.options["vocabulary"] == TRAIN:
+            pieces = train_pieces(
+                texts(examples), size=self.options["vocabulary_size"], lowercase=self.options["lowercase"]
+            )
+        else:
+            pieces = read_vocabulary(Path(self.options["vocabulary"]))
+        self._tokenizer = word_piece_tokenizer(
+            pieces, lowercase=self.options["lowercase"], max_length=self.options["max_length"]
+        )
+        return self
+
+    def encode(self, examples: Sequence[Example]) -> TextColumn:
+        encoded = self.tokenizer.encode_batch_fast(list(texts(examples)))
+        lengths = np.fromiter((len(e.ids) for e in encoded), np.int64, len(encoded))
+        raise_rows(
+            RowError("the text holds no printable character", origin=examples[i].origin, row_id=examples[i].id)
+            for i in np.flatnonzero(lengths <= 2).tolist()
+        )
+        ids = np.fromiter((i for e in encoded for i in e.ids), np.int32, int(lengths.sum()))
+        offsets = torch.from_numpy(np.concatenate([[0], lengths.cumsum()]))
+        return TextColumn(torch.from_numpy(ids), offsets, pad_id=self.tokenizer.get_vocab()["[PAD]"])
+
+    def tokens(self, text: str) -> list[str]:
+        """The pieces of one text as strings, [CLS] and [SEP] included: what evidence is drawn over."""
+        return list(self.tokenizer.encode(text).tokens)
+
+    def save(self, folder: Path) -> None:
+        record = {"stream": self.stream, "options": self.options}
+        (folder / "preprocess.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        record = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
+        loaded = cls(**record["options"])
+        loaded._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        return loaded
+
+
+def texts(examples: Sequence[Example]) -> Iterator[str]:
+    """The text of each example. Raises naming every row whose text is missing, NaN, empty or not a string."""
+    bad = []
+    for example in examples:
+        reason = bad_text(example.values.get("text"))
+        if reason:
+            bad.append(RowError(reason, origin=example.origin, row_id=example.id))
+    raise_rows(bad)
+    return (example.values["text"] for example in examples)
+
+
+def bad_text(value: object) -> str | None:
+    """Why `value` is no usable text, or None when it is one."""
+    if value is None or (isinstance(value, float) and value != value):
+        return "the text is missing"
+    if not isinstance(value, str):
+        return f"the text is {value!r}, a {type(value).__name__}; text in quotes is expected"
+    return None if value.strip() else "the text is empty"
+
+
+def read_vocabulary(path: Path) -> list[str]:
+    """The pieces of a `vocab.txt`, one a line, in the order of their ids. Raises DataError."""
+    file = path / "vocab.txt" if path.is_dir() else path
+    if not file.is_file():
+        raise DataError(f'vocabulary {str(path)!r} is not there: give a vocab.txt, or "train" to learn one')
+    pieces = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    missing = [token for token in SPECIAL if token not in pieces]
+    if missing:
+        raise DataError(f"{file} is no BERT vocabulary: it lacks {', '.join(missing)}")
+    if len(set(pieces)) != len(pieces):
+        repeated = next(p for i, p in enumerate(pieces) if p in pieces[:i])
+        raise DataError(f"{file} is no BERT vocabulary: {repeated!r} occurs twice")
+    return pieces
+
+
+def word_piece_tokenizer(pieces: Sequence[str], *, lowercase: bool, max_length: int) -> Tokenizer:
+    """BERT's tokenizer for these pieces (ids in order), truncating to `max_length`."""
+    ids = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
+    _split_like_bert(tokenizer, lowercase=lowercase)
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
+    tokenizer.enable_truncation(max_length)
+    return tokenizer
+
+
+def _split_like_bert(tokenizer: Tokenizer, *, lowercase: bool) -> None:
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+
+
+def _always_apart(character: str) -> bool:
+    """Whether BERT splits this character from its neighbours, so that it never continues a word."""
+    return character in string.punctuation or unicodedata.category(character).startswith("P")
+
+
+def train_pieces(lines: Iterable[str], *, size: int, lowercase: bool) -> list[str]:
+    """At most `size` word pieces learnt from the lines, the same for the same lines. Raises DataError when too few fit.
+
+    The trainer numbers the continuation pieces "##x" in the order of a hash map and breaks ties by number. Giving
+    them as special tokens fixes the numbers, and so the result.
+    """
+    seen = list(lines)
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    _split_like_bert(tokenizer, lowercase=lowercase)
+    letters = sorted({c for line in seen for c in tokenizer.normalizer.normalize_str(line) if not c.isspace()})
+    first = [*SPECIAL, *(f"##{c}" for c in letters if not _always_apart(c))]
+    if size < len(first) + len(letters):
+        raise DataError(f"vocabulary_size {size} is too small: the rows hold {len(letters)} different characters")
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, min_frequency=1, special_tokens=first, initial_alphabet=letters, show_progress=False
+    )
+    tokenizer.train_from_iterator(seen, trainer)
+    ids = tokenizer.get_vocab()
+    return sorted(ids, key=ids.__getitem__)

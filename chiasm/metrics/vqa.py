@@ -10,10 +10,9 @@ articles, contractions) only where the annotators do not all agree; letter case 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from chiasm.metrics.estimate import Array, Estimate, Mask, Resampling, members
@@ -48,28 +47,36 @@ class References:
         if not self.counts.all():
             raise ValueError(f"question {int(np.argmin(self.counts))} has no annotator's answer")
         self.question = np.repeat(np.arange(len(answers)), self.counts)
-        given, words = _distinct(answer for ten in answers for answer in ten)
-        texts = [clean(word) for word in words]
-        same = pd.factorize(np.array(texts, dtype=object))[0][given]
+        self._texts: dict[str, int] = {}  # what answers are compared by -> code
+        self._rows: dict[str, int] = {}  # an answer -> its row of the table
+        self._table: list[tuple[int, int, int]] = []  # codes of the answer as it is, in lower case, normalised
+        exact, plain, normal = self._codes([answer for ten in answers for answer in ten])
         starts = np.cumsum(self.counts) - self.counts
-        self.agreed: Mask = np.minimum.reduceat(same, starts) == np.maximum.reduceat(same, starts)
-        self.codes: dict[str, int] = {}  # what answers are compared by -> code
-        plain = np.array([self.codes.setdefault(t.lower(), len(self.codes)) for t in texts])
-        normal = [self.normalise(t).lower() for t in texts]
-        normalised = np.array([self.codes.setdefault(t, len(self.codes)) for t in normal])
-        self.given: Codes = np.where(self.agreed[self.question], plain[given], normalised[given])
+        self.agreed: Mask = np.minimum.reduceat(exact, starts) == np.maximum.reduceat(exact, starts)
+        self.given: Codes = np.where(self.agreed[self.question], plain, normal)
 
     def scores(self, predictions: Sequence[str]) -> Array:
         """(Q,) the accuracy of each predicted answer, in [0, 1]. Raises ValueError for another number of them."""
         if len(predictions) != len(self.counts):
             raise ValueError(f"{len(predictions)} predictions for {len(self.counts)} questions")
-        given, words = _distinct(predictions)
-        texts = [clean(word) for word in words]
-        plain = np.array([self.codes.get(t.lower(), -1) for t in texts])
-        normalised = np.array([self.codes.get(self.normalise(t).lower(), -1) for t in texts])
-        predicted: Codes = np.where(self.agreed, plain[given], normalised[given])
-        matches = np.bincount(self.question, self.given == predicted[self.question], len(self.counts))
+        _, plain, normal = self._codes(predictions)
+        predicted: Codes = np.where(self.agreed, plain, normal)
+        matches = np.bincount(self.question[self.given == predicted[self.question]], minlength=len(self.counts))
         return soft_score(matches, self.counts)
+
+    def _codes(self, answers: Sequence[str]) -> Codes:
+        """(3, n) codes, equal where answers count as equal: exactly, but for letter case, and normalised."""
+        for answer in set(answers) - self._rows.keys():
+            if not isinstance(answer, str):
+                raise ValueError(f"answer {list(answers).index(answer)} is {answer!r}; expected a string")
+            text = clean(answer)
+            exact, plain, normal = (
+                self._texts.setdefault(t, len(self._texts)) for t in (text, text.lower(), self.normalise(text).lower())
+            )
+            self._rows[answer] = len(self._table)
+            self._table.append((exact, plain, normal))
+        rows = np.fromiter(map(self._rows.__getitem__, answers), np.int64, len(answers))
+        return np.array(self._table, dtype=np.int64).reshape(-1, 3)[rows].T
 
 
 def evaluate(
@@ -88,11 +95,3 @@ def evaluate(
         if types is not None:
             parts.update(members(f"accuracy/{facet}", types))
     return Resampling(len(scores) if images is None else images).shares(scores, parts)
-
-
-def _distinct(answers: Iterable[str]) -> tuple[Codes, list[str]]:
-    """The code of each answer, and the distinct answers by code."""
-    codes, words = pd.factorize(np.array(list(answers), dtype=object))
-    if (codes < 0).any():
-        raise ValueError(f"answer {int(np.argmax(codes < 0))} is missing; expected a string")
-    return codes, list(words)

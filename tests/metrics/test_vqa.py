@@ -62,7 +62,7 @@ def test_a_question_without_answers_is_refused_with_its_position() -> None:
 def test_another_number_of_predictions_is_refused() -> None:
     with pytest.raises(ValueError, match="2 predictions for 1 questions"):
         References([["x"]]).scores(["x", "y"])
-    with pytest.raises(ValueError, match="answer 0 is missing"):
+    with pytest.raises(ValueError, match="answer 0 is None"):
         References([["x"]]).scores([None])  # type: ignore[list-item]
 
 

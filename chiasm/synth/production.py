@@ -1,0 +1,188 @@
+"""Making worlds on disk: split into jobs, done by one or several processes, joined into the official files.
+
+A job writes pictures in place and, for every annotation file, a part with its entries; the parts are then joined in
+order. What a job makes depends on the seed and its range alone, so the number of processes changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chiasm.synth.options import WorldError, WorldOptions
+
+JOB_SIZE = 100  # scenes or statements
+PARTS = ".parts"
+WORTH_A_PROCESS = 1000  # with fewer items than this per process, starting one costs more than it saves
+
+
+@dataclass(frozen=True)
+class Job:
+    """A range of one split of one world."""
+
+    kind: str
+    folder: str
+    seed: int
+    split: str
+    start: int
+    stop: int
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """A JSON file that is joined from parts: what stands before, between and after the entries."""
+
+    path: str
+    opening: str
+    closing: str
+    separator: str = ",\n"
+
+
+class Parts:
+    """What one job writes: entries for the annotation files, and pictures."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.folder = job, Path(job.folder)
+        self._entries: dict[str, list[str]] = {}
+
+    def picture(self, name: str, data: bytes) -> None:
+        """A file in images/."""
+        (self.folder / "images" / name).write_bytes(data)
+
+    def add(self, path: str, entry: Any, key: str | None = None) -> None:
+        """An entry of the annotation file at `path`; with a key where the file is an object, not a list."""
+        text = json.dumps(entry, separators=(",", ":"))
+        self._entries.setdefault(path, []).append(text if key is None else f'"{key}":{text}')
+
+    def write(self, files: Mapping[str, AnnotationFile]) -> None:
+        """Writes the parts."""
+        for path, entries in self._entries.items():
+            target = part_path(self.folder, path, self.job.start)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(files[path].separator.join(entries), encoding="utf-8")
+
+
+def part_path(folder: Path, path: str, start: int) -> Path:
+    """Where the part of an annotation file that begins with item `start` lies."""
+    return folder / PARTS / path / f"{start:08d}"
+
+
+def run_job(job: Job) -> None:
+    """Makes one job's pictures and parts."""
+    if job.kind == "scenes":
+        from chiasm.synth.scenes import files, make
+    else:
+        from chiasm.synth.pairs import files, make
+    parts = Parts(job)
+    make(job, parts)
+    parts.write(files(job.split, job.options))
+
+
+def join(folder: Path, files: Mapping[str, AnnotationFile], starts: range) -> None:
+    """Joins the parts of each file, in order."""
+    for file in files.values():
+        target = folder / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("w", encoding="utf-8") as out:
+            out.write(file.opening)
+            separator = ""
+            for start in starts:
+                part = part_path(folder, file.path, start)
+                if part.exists():  # a job may have no entry for a file
+                    out.write(separator + part.read_text(encoding="utf-8"))
+                    separator = file.separator
+            out.write(file.closing)
+
+
+def produce(
+    kind: str, folder: Path, *, seed: int, options: WorldOptions, workers: int | None, tick: Callable[[int], None]
+) -> None:
+    """Makes the whole world in `folder`; `tick` is called with the number of items finished."""
+    sizes = options.sizes()
+    (folder / "images").mkdir(parents=True)
+    jobs = [
+        Job(kind, str(folder), seed, split, start, min(start + JOB_SIZE, size), options.to_json())
+        for split, size in sizes.items()
+        for start in range(0, size, JOB_SIZE)
+    ]
+    if workers is None:
+        workers = min(os.cpu_count() or 1, 8, max(1, sum(sizes.values()) // WORTH_A_PROCESS))
+    if workers == 1:
+        for job in jobs:
+            run_job(job)
+            tick(job.stop - job.start)
+    else:
+        _run_parallel(jobs, workers, tick)
+    if kind == "scenes":
+        from chiasm.synth.scenes import files
+    else:
+        from chiasm.synth.pairs import files
+    for split, size in sizes.items():
+        join(folder, files(split, options.to_json()), range(0, size, JOB_SIZE))
+
+
+def _run_parallel(jobs: list[Job], workers: int, tick: Callable[[int], None]) -> None:
+    """The jobs done by processes of our own.
+
+    Not `multiprocessing`: that imports the caller's main module again, which a script without a guard does not
+    survive, and forking a process that runs torch's threads is not safe.
+    """
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    failures: list[str] = []
+    lock = threading.Lock()
+
+    def work() -> None:
+        with _worker() as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            while not failures:
+                try:
+                    job = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                process.stdin.write(json.dumps(asdict(job)) + "\n")
+                process.stdin.flush()
+                if process.stdout.readline().strip() != "done":
+                    failures.append(f"{job.split} {job.start} to {job.stop}")
+                    return
+                with lock:
+                    tick(job.stop - job.start)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise WorldError(f"a worker process failed on {failures[0]}; its message stands above")
+
+
+@contextmanager
+def _worker() -> Iterator[subprocess.Popen[str]]:
+    """A process that reads jobs from its input, one JSON a line, and answers "done"."""
+    package = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chiasm.synth.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

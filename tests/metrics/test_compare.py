@@ -56,6 +56,12 @@ def test_systems_of_equal_quality_are_called_different_in_5_of_100_trials(test) 
     assert 0.01 <= np.mean(np.array(ps) < 0.05) <= 0.1
 
 
+def test_bootstrap_probability_is_two_sided() -> None:
+    difference = np.random.default_rng(0).normal(0.2, 1, 200)
+    below_zero = stats.norm.cdf(0, difference.mean(), difference.std() / np.sqrt(200))
+    assert bootstrap(difference, np.zeros(200)).p_value == pytest.approx(2 * below_zero, abs=0.01)
+
+
 def test_chunks_do_not_change_the_permutation_test(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = np.random.default_rng(0).random((2, 30))
     whole = permutation(first, second)

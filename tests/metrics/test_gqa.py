@@ -90,7 +90,7 @@ def test_distribution_equals_the_sheets_reference() -> None:
 
 
 def test_consistency_equals_the_sheets_reference() -> None:
-    entails = {"1": ("2", "3"), "2": ("1",), "3": ("1", "2"), "4": (), "5": ("3",)}
+    entails = {"1": ("2", "3", "1"), "2": ("1",), "3": ("1", "2"), "4": ("4",), "5": ("3",)}  # not of itself
     questions = [question(name, entailed=ids) for name, ids in entails.items()]
     predictions = dict.fromkeys(entails, "yes") | {"3": "no"}
     measures = evaluate(questions, predictions)

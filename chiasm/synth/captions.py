@@ -56,7 +56,7 @@ def _careful(scene: Scene, rng: Random) -> str:
     first, relation, second = _link(scene, rng)
     kinds = ("size", "color", "material")
     one, two = (article(_noun(scene.things[number], *kinds)) for number in (first, second))
-    return _sentence(f"{one} {'is ' if relation != 'holding' else 'is '}{relation} {two} {GROUND[scene.place]}")
+    return _sentence(f"{one} is {relation} {two} {GROUND[scene.place]}")
 
 
 def _plain(scene: Scene, rng: Random) -> str:

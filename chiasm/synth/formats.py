@@ -17,7 +17,7 @@ from chiasm.synth.question import Question
 from chiasm.synth.questions import entailments
 from chiasm.synth.render import mask
 from chiasm.synth.scene import Scene
-from chiasm.synth.world import SHAPES
+from chiasm.synth.world import CATEGORY_OF, SHAPES
 
 CATEGORY_IDS = {shape: number for number, shape in enumerate(SHAPES, start=1)}
 QUESTION_IDS = 100  # question ids are the image id times this, plus the question's number
@@ -70,7 +70,7 @@ def gqa_questions(scene: Scene, questions: Sequence[Question]) -> dict[str, dict
             "entailed": [names[other] for other in entailed],
             "equivalent": [name],
             "question": question.text,
-            "imageId": str(scene.image_id),
+            "imageId": scene.stem,
             "isBalanced": True,
             "groups": {"global": question.group, "local": question.form},
             "answer": question.answer,
@@ -113,7 +113,7 @@ def vqa_annotation(scene: Scene, number: int, crowd: Crowd) -> dict[str, Any]:
 def coco_image(scene: Scene) -> dict[str, Any]:
     """An entry of a COCO file's `images`."""
     size = scene.image_size
-    return {"id": scene.image_id, "file_name": f"{scene.image_id}.png", "width": size, "height": size}
+    return {"id": scene.image_id, "file_name": f"{scene.stem}.png", "width": size, "height": size}
 
 
 def coco_caption(scene: Scene, number: int, caption: Caption) -> dict[str, Any]:
@@ -157,8 +157,6 @@ def coco_instances(scene: Scene) -> list[dict[str, Any]]:
 
 def coco_categories() -> list[dict[str, Any]]:
     """COCO instances' `categories`."""
-    from chiasm.synth.world import CATEGORY_OF
-
     return [{"id": n, "name": shape, "supercategory": CATEGORY_OF[shape]} for shape, n in CATEGORY_IDS.items()]
 
 

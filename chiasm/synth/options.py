@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from chiasm.registry import nearest
 from chiasm.synth import world
 
-T = TypeVar("T", bound="WorldOptions")
 LARGEST_SPLIT = 1_000_000  # image ids of a split start at a multiple of this
 FORMATS = ("gqa", "vqa", "captions", "instances")
 
@@ -81,7 +80,9 @@ class ScenesOptions(WorldOptions):
 class PairsOptions(WorldOptions):
     """Statements about two pictures."""
 
-    statements: int = 4_000  # of the training split
+    min_objects: int = 2
+    max_objects: int = 5
+    statements: int = 2_500  # of the training split
     val_statements: int | None = None
     test_statements: int | None = None
     pairs: int = 4  # pairs of pictures per statement, half of them true
@@ -101,6 +102,8 @@ class PairsOptions(WorldOptions):
         super().check()
         if self.pairs not in (2, 4, 6, 8):
             raise WorldError(f"pairs is {self.pairs}; it must be 2, 4, 6 or 8, so that half can be true")
+        if max(self.sizes().values()) > LARGEST_SPLIT // 20:
+            raise WorldError(f"a split may have at most {LARGEST_SPLIT // 20:,} statements")
 
 
 KINDS: dict[str, type[WorldOptions]] = {"scenes": ScenesOptions, "pairs": PairsOptions}
@@ -120,6 +123,7 @@ def options(kind: str, given: dict[str, Any]) -> WorldOptions:
                 raise WorldError(f"formats is {value!r}; it must be a list of {', '.join(FORMATS)}")
         elif not (isinstance(value, int) and not isinstance(value, bool)) and value is not defaults[name]:
             raise WorldError(f"{name} is {value!r}; it must be a whole number")
-    made = KINDS[kind](**{name: tuple(v) if name == "formats" else v for name, v in given.items()})
+    plain: dict[str, Any] = {name: tuple(v) if name == "formats" else v for name, v in given.items()}
+    made = KINDS[kind](**plain)
     made.check()
     return made

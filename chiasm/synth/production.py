@@ -6,6 +6,7 @@ order. What a job makes depends on the seed and its range alone, so the number o
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import queue
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from chiasm.synth.options import WorldError, WorldOptions
@@ -40,10 +42,10 @@ class Job:
 
 @dataclass(frozen=True)
 class AnnotationFile:
-    """A JSON file that is joined from parts: what stands before, between and after the entries."""
+    """A JSON file that is joined from parts: its lists of entries, and what stands before, between and after them."""
 
     path: str
-    opening: str
+    lists: Mapping[str, str]  # name of a list -> what stands before its first entry
     closing: str
     separator: str = ",\n"
 
@@ -53,39 +55,41 @@ class Parts:
 
     def __init__(self, job: Job) -> None:
         self.job, self.folder = job, Path(job.folder)
-        self._entries: dict[str, list[str]] = {}
+        self._entries: dict[tuple[str, str], list[str]] = {}
 
     def picture(self, name: str, data: bytes) -> None:
         """A file in images/."""
         (self.folder / "images" / name).write_bytes(data)
 
-    def add(self, path: str, entry: Any, key: str | None = None) -> None:
-        """An entry of the annotation file at `path`; with a key where the file is an object, not a list."""
+    def add(self, path: str, entry: Any, *, into: str = "", key: str | None = None) -> None:
+        """An entry of the list `into` of the file at `path`; with a key where the list is a JSON object."""
         text = json.dumps(entry, separators=(",", ":"))
-        self._entries.setdefault(path, []).append(text if key is None else f'"{key}":{text}')
+        self._entries.setdefault((path, into), []).append(text if key is None else f'"{key}":{text}')
 
     def write(self, files: Mapping[str, AnnotationFile]) -> None:
         """Writes the parts."""
-        for path, entries in self._entries.items():
-            target = part_path(self.folder, path, self.job.start)
+        for (path, name), entries in self._entries.items():
+            target = part_path(self.folder, path, name, self.job.start)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(files[path].separator.join(entries), encoding="utf-8")
 
 
-def part_path(folder: Path, path: str, start: int) -> Path:
-    """Where the part of an annotation file that begins with item `start` lies."""
-    return folder / PARTS / path / f"{start:08d}"
+def part_path(folder: Path, path: str, name: str, start: int) -> Path:
+    """Where the part of a file's list that begins with item `start` lies."""
+    return folder / PARTS / path / f"{name}{start:08d}"
+
+
+def _maker(kind: str) -> ModuleType:
+    """The module that says what a kind of world has: `files(split, options)` and `make(job, parts)`."""
+    return importlib.import_module(f"chiasm.synth.{kind}")
 
 
 def run_job(job: Job) -> None:
     """Makes one job's pictures and parts."""
-    if job.kind == "scenes":
-        from chiasm.synth.scenes import files, make
-    else:
-        from chiasm.synth.pairs import files, make
+    maker = _maker(job.kind)
     parts = Parts(job)
-    make(job, parts)
-    parts.write(files(job.split, job.options))
+    maker.make(job, parts)
+    parts.write(maker.files(job.split, job.options))
 
 
 def join(folder: Path, files: Mapping[str, AnnotationFile], starts: range) -> None:
@@ -94,13 +98,14 @@ def join(folder: Path, files: Mapping[str, AnnotationFile], starts: range) -> No
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("w", encoding="utf-8") as out:
-            out.write(file.opening)
-            separator = ""
-            for start in starts:
-                part = part_path(folder, file.path, start)
-                if part.exists():  # a job may have no entry for a file
-                    out.write(separator + part.read_text(encoding="utf-8"))
-                    separator = file.separator
+            for name, opening in file.lists.items():
+                out.write(opening)
+                separator = ""
+                for start in starts:
+                    part = part_path(folder, file.path, name, start)
+                    if part.exists():  # a job may have no entry for a list
+                        out.write(separator + part.read_text(encoding="utf-8"))
+                        separator = file.separator
             out.write(file.closing)
 
 
@@ -123,12 +128,9 @@ def produce(
             tick(job.stop - job.start)
     else:
         _run_parallel(jobs, workers, tick)
-    if kind == "scenes":
-        from chiasm.synth.scenes import files
-    else:
-        from chiasm.synth.pairs import files
+    maker = _maker(kind)
     for split, size in sizes.items():
-        join(folder, files(split, options.to_json()), range(0, size, JOB_SIZE))
+        join(folder, maker.files(split, options.to_json()), range(0, size, JOB_SIZE))
 
 
 def _run_parallel(jobs: list[Job], workers: int, tick: Callable[[int], None]) -> None:

@@ -23,24 +23,24 @@ class Family:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "query_attribute": Family(attributes.query_attribute, 10, 2),
+    "query_attribute": Family(attributes.query_attribute, 9, 2),
     "query_name": Family(attributes.query_name, 5),
-    "query_relation": Family(relations.query_relation, 50, 2),
-    "query_word": Family(attributes.query_word, 5),
-    "query_global": Family(places.query_global, 1),
-    "verify_attribute": Family(attributes.verify_attribute, 5),
+    "query_relation": Family(relations.query_relation, 100, 2),
+    "query_word": Family(attributes.query_word, 8),
+    "query_global": Family(places.query_global, 1.2),
+    "verify_attribute": Family(attributes.verify_attribute, 4),
     "verify_relation": Family(relations.verify_relation, 8),
-    "verify_global": Family(places.verify_global, 0.7),
+    "verify_global": Family(places.verify_global, 0.9),
     "exist": Family(existence.exist, 5),
-    "choose_attribute": Family(attributes.choose_attribute, 4),
+    "choose_attribute": Family(attributes.choose_attribute, 3),
     "choose_name": Family(attributes.choose_name, 3),
     "choose_relation": Family(relations.choose_relation, 4),
-    "choose_global": Family(places.choose_global, 0.7),
+    "choose_global": Family(places.choose_global, 0.9),
     "logical_and": Family(existence.logical_and, 5),
     "logical_or": Family(existence.logical_or, 5),
     "compare_attribute": Family(comparisons.compare_attribute, 6),
-    "compare_size": Family(comparisons.compare_size, 4),
-    "compare_position": Family(comparisons.compare_position, 4),
+    "compare_size": Family(comparisons.compare_size, 6),
+    "compare_position": Family(comparisons.compare_position, 9),
 }
 FOLLOW_UPS = 0.3  # how often a question about an attribute is followed by one that its answer decides
 FOLLOW_UP_FORMS = (attributes.verify_attribute, attributes.choose_attribute)

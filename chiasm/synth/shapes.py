@@ -178,8 +178,9 @@ DRAWINGS: dict[str, Callable[[Pen, str], None]] = {
 }
 
 
-def _averaged(layer: Image.Image) -> NDArray[np.float32]:
-    return np.asarray(layer.reduce(OVERSAMPLE), dtype=np.float32)
+def _averaged(layer: Image.Image, unit: int = 1) -> NDArray[np.float32]:
+    """(h, w): the layer at its true size, in multiples of `unit`."""
+    return np.asarray(layer.reduce(OVERSAMPLE), dtype=np.float32) / np.float32(unit)
 
 
 @lru_cache(maxsize=4096)
@@ -196,7 +197,7 @@ def sprite(shape: str, side: int, variant: str = "") -> Sprite:
     return Sprite(
         mask=mask,
         outline=mask & ~inner,
-        light=_averaged(pen.light)[cut] / NEUTRAL,
-        white=_averaged(pen.white)[cut] / 255,
-        dark=_averaged(pen.dark)[cut] / 255,
+        light=_averaged(pen.light, NEUTRAL)[cut],
+        white=_averaged(pen.white, 255)[cut],
+        dark=_averaged(pen.dark, 255)[cut],
     )

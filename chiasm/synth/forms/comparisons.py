@@ -36,7 +36,8 @@ def compare_attribute(index: SceneIndex, rng: Random) -> Question | None:
     """Are the cube and the ball the same color?"""
     kind = rng.choices(KINDS, KIND_FREQUENCIES)[0]
     things = [n for n in range(len(index.things)) if kind != "size" or free_size(index, n)]
-    equal, unequal = [], []
+    equal: list[tuple[int, int]] = []
+    unequal: list[tuple[int, int]] = []
     for pair in combinations(things, 2):
         same = index.things[pair[0]].value(kind) == index.things[pair[1]].value(kind)
         (equal if same else unequal).append(pair)
@@ -102,7 +103,8 @@ def _which(index: SceneIndex, rng: Random, word: str, form: str, winner: int, lo
         return None
     first, second = rng.sample((winner, loser), 2)
     one, two = phrases[first], phrases[second]
-    assert one is not None and two is not None
+    assert one is not None
+    assert two is not None
     answer = index.things[winner].shape
     program = Program()
     program.add(f"compare {word}", "", program.select(one, first), program.select(two, second))

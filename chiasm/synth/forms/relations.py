@@ -178,13 +178,14 @@ def _verify_existence(index: SceneIndex, rng: Random) -> Question | None:
     step = program.relate(found, asked, "s", program.select(anchor, anchor_number), *matches)
     program.add("exist", "?", step)
     said = rng.choice(WORDS[asked, "s"])
+    there = article(found.text) if matches else f"no {found.text}"
     return finish(
         rng.choice(("Is there {x} {r} the {y}?", "Do you see {x} {r} the {y}?")),
         {"x": article(found.text), "r": said, "y": (anchor.text, anchor_number)},
         answer=answer,
         kind=("verify_relation", "verify", "rel"),
         steps=program.steps,
-        statement=f"{answer}, there is {article(found.text) if matches else 'no ' + found.text} {said} the {anchor.text}.",
+        statement=f"{answer}, there is {there} {said} the {anchor.text}.",
         gives=exists(anchor, found),
     )
 

@@ -85,7 +85,8 @@ def _guarded(function: Callable[..., None], *, verb: str, debug: bool) -> Callab
         except Exception as error:
             if debug:
                 raise
-            _fail(f"chiasm {verb}: {message(error)}", 1)
+            # An error may say its own code: `Interrupted` of the training loop has that of Ctrl-C.
+            _fail(f"chiasm {verb}: {message(error)}", getattr(error, "exit_code", 1))
 
     return guarded
 

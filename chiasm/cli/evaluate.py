@@ -1,0 +1,58 @@
+"""Measure a trained model on data, by the official metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle folder that training left.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="A split of the data.  [default: the recipe's test split, else validation]")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The metrics as JSON.  [default: evaluation.json beside the bundle]"),
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write every answer, as JSON lines.")
+    ] = None,
+    submission: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the official submission file of the task.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples at once.  [default: the recipe's]")] = None,
+) -> None:
+    """Measure a trained model on data, by the official metrics, each with a 95 % interval.
+
+    \b
+    Examples:
+      chiasm evaluate runs/demo/bundle
+      chiasm evaluate runs/gqa/bundle --data GQA --split val
+      chiasm evaluate runs/gqa/bundle --data GQA --split testdev --predictions answers.jsonl
+      chiasm evaluate runs/vqa/bundle --data VQA --split test --submission test.json
+    """
+    from chiasm.cli._show import show_metrics, written
+    from chiasm.training.bundle import Bundle
+    from chiasm.training.evaluate import evaluate
+
+    loaded = Bundle.load(bundle)
+    target = out or bundle.resolve().parent / "evaluation.json"
+    metrics = evaluate(
+        loaded,
+        data,
+        split=split,
+        predictions=predictions,
+        submission=submission,
+        metrics=target,
+        batch_size=batch_size,
+    )
+    where = "the generated world" if data is None else str(data)
+    show_metrics(metrics, f"{loaded.recipe.name} on {where}{f', {split}' if split else ''}")
+    written(target, *(path for path in (predictions, submission) if path is not None))

@@ -14,6 +14,7 @@ import chiasm.synth
 from chiasm.data.columns import EncodedDataset, Preprocessor
 from chiasm.data.example import BadRows, DataError, Example, RowError
 from chiasm.data.sources import source
+from chiasm.synth.world import VERSION
 from chiasm.tasks import BaseTask
 from chiasm.tasks import task as task_file
 from chiasm.training.errors import RecipeError
@@ -107,11 +108,11 @@ def world_folder(recipe: Recipe, *, show: bool = True) -> Path:
     if "kind" not in world:
         raise RecipeError("data.world: missing kind")
     kind, seed = str(world["kind"]), int(world.get("seed", 0))
-    key = hashlib.sha256(repr((kind, seed, sorted(options.items()))).encode()).hexdigest()[:12]
+    key = hashlib.sha256(repr((VERSION, kind, seed, sorted(options.items()))).encode()).hexdigest()[:12]
     folder = cache_folder() / "worlds" / f"{kind}-{key}"
     try:
         return chiasm.synth.generate(kind, folder, seed=seed, progress=show, **options)
-    except (TypeError, ValueError) as error:
+    except chiasm.synth.WorldError as error:
         raise RecipeError(f"data.world: {error}") from error
 
 

@@ -230,14 +230,14 @@ class Loop:
 
     def _save(self) -> None:
         """Write a checkpoint (the first process does)."""
-        state, started = self.state, time.monotonic()
+        state = self.state
         state.window = {name: float(value) for name, value in self._window.items()}
         self._check_finite(state.window)
         snapshot = capture(self.setup, self.learner, state.step, {"run": asdict(state)})
         if self.setup.accelerator.is_main_process:
             self.checkpoints.save(snapshot)
         self._saved = time.monotonic()
-        state.seconds += self._saved - started
+        state.seconds = self._saved - self._started
 
     def _log(self) -> None:
         """A line of the log: the mean losses since the last one."""

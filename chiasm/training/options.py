@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Schedule = Literal["linear", "constant", "cosine"]
 Precision = Literal["float32", "bfloat16", "float16"]
+Kernel = Literal["measured", "default", "onednn"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Training:
     early_stopping: int = 0  # validations without a better headline after which training ends; 0: never
     keep_best: bool = True  # end with the weights of the best validation, not the last ones
 
+    kernel: Kernel = "measured"  # which one multiplies float32 on a CPU; "measured": the faster exact one
     seed: int = 0
     save_every_seconds: float = 300.0  # between checkpoints; one is also written after each validation; 0: never
     save_every_steps: int = 0  # the same in steps; 0: never

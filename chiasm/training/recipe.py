@@ -143,6 +143,12 @@ class Recipe:
         raw = copy.deepcopy(dict(self.raw))
         return type(self)(_merged(raw, raw.pop("tiny", {})))
 
+    def without(self, stream: str) -> Self:
+        """The recipe that does not prepare `stream`, for a model that does not read it. Raises `RecipeError`."""
+        if stream not in self.streams:
+            raise RecipeError(f"recipe {self.name!r}: {nearest(stream, self.streams, what='stream')}")
+        return type(self)({key: value for key, value in self.raw.items() if key != stream})
+
     def to_toml(self) -> str:
         """A TOML text from which the same recipe is read."""
         return tomli_w.dumps(dict(self.raw))

@@ -77,7 +77,7 @@ def train(
     folder = Path(out) if out is not None else Path("runs") / chosen.name
     accelerator = accelerator_for(chosen.training, folder)
     shown = progress(show if accelerator.is_main_process else False)
-    with kernels.using(kernels.choice() if accelerator.device.type == "cpu" else kernels.current()):
+    with kernels.using(_kernel(chosen, accelerator)):
         _seed(chosen.training.seed)
         with accelerator.main_process_first():
             prepared = _prepared(chosen, data, on_error, show=show is not False and accelerator.is_main_process)
@@ -180,6 +180,13 @@ def _make_folder(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) ->
     out.mkdir(parents=True, exist_ok=True)
     if not (resume and (out / "recipe.toml").exists()):
         (out / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+
+
+def _kernel(recipe: Recipe, accelerator: Accelerator) -> kernels.Kernel:
+    """The matrix kernel of the recipe; a GPU has its own, and the setting stays as it is."""
+    if accelerator.device.type != "cpu":
+        return kernels.current()
+    return kernels.choice() if recipe.training.kernel == "measured" else recipe.training.kernel
 
 
 def _introduce(recipe: Recipe, prepared: Prepared, model: torch.nn.Module, shown: Progress) -> None:

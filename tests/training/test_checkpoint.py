@@ -1,0 +1,146 @@
+"""Checkpoints: complete or not at all, and everything in them comes back."""
+
+from __future__ import annotations
+
+import errno
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from chiasm.training import checkpoint
+from chiasm.training.checkpoint import (
+    Checkpoints,
+    Snapshot,
+    load_module,
+    load_optimiser,
+    load_random,
+    module_tensors,
+    optimiser_tensors,
+    random_tensors,
+)
+from chiasm.training.errors import CheckpointError
+from chiasm.training.optimisers import optimiser
+
+
+def snapshot(step: int) -> Snapshot:
+    return Snapshot(step, {"model": {"weight": torch.full((3,), float(step))}}, {"seconds": 0.1 + step})
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(snapshot(7))
+    loaded = checkpoints.load()
+    assert loaded is not None
+    assert (loaded.step, loaded.state["seconds"]) == (7, 7.1)
+    assert loaded.tensors["model"]["weight"].tolist() == [7.0] * 3
+
+
+def test_no_checkpoint_is_none(tmp_path: Path) -> None:
+    assert Checkpoints(tmp_path / "nothing").load() is None
+
+
+def test_only_the_newest_of_each_kind_is_kept(tmp_path: Path) -> None:
+    for step in (1, 2, 10):
+        Checkpoints(tmp_path).save(snapshot(step))
+    Checkpoints(tmp_path, "best").save(snapshot(2))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-00000002", "step-00000010"]
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(snapshot(1))
+
+    def full(tensors: object, path: Path) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(CheckpointError, match=r"No space left on device; the previous one \(step-00000001\) is intact"):
+        checkpoints.save(snapshot(2))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+    loaded = checkpoints.load()
+    assert loaded is not None
+    assert loaded.step == 1
+
+
+def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(snapshot(1))
+    (tmp_path / "step-00000002.partial").mkdir()
+    loaded = checkpoints.load()
+    assert loaded is not None
+    assert loaded.step == 1
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    path = checkpoints.save(snapshot(1))
+    (path / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"cannot read the checkpoint .*step-00000001"):
+        checkpoints.load()
+
+
+def test_weights_of_another_shape_are_refused_by_name() -> None:
+    with pytest.raises(CheckpointError, match=r"2 tensors differ, e.g. bias: \(3,\) instead of \(2,\)"):
+        load_module(nn.Linear(4, 2), module_tensors(nn.Linear(4, 3)), "it")
+
+
+def test_a_missing_tensor_is_refused_by_name() -> None:
+    tensors = module_tensors(nn.Linear(4, 2))
+    del tensors["bias"]
+    with pytest.raises(CheckpointError, match=r"bias: missing instead of \(2,\)"):
+        load_module(nn.Linear(4, 2), tensors, "it")
+
+
+def test_tied_weights_are_saved_once_and_loaded_into_both() -> None:
+    def tied() -> nn.Sequential:
+        model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+        model[1].weight = model[0].weight
+        return model
+
+    first, second = tied(), tied()
+    assert "1.weight" not in module_tensors(first)
+    load_module(second, module_tensors(first), "it")
+    assert torch.equal(second[1].weight, first[0].weight)
+    assert second[1].weight is second[0].weight
+
+
+@pytest.mark.parametrize("name", ["adamw", "bert_adam", "sgd"])
+def test_an_optimiser_goes_on_as_if_it_had_not_stopped(name: str) -> None:
+    def train(model: nn.Module, built: torch.optim.Optimizer, times: int) -> None:
+        for _ in range(times):
+            built.zero_grad()
+            model(torch.ones(2, 3)).square().sum().backward()
+            built.step()
+
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    built = optimiser(name).build(model.named_parameters(), 0.01, 0.1)
+    train(model, built, 3)
+    copy = nn.Linear(3, 2)
+    copied = optimiser(name).build(copy.named_parameters(), 0.5, 0.3)
+    load_module(copy, module_tensors(model), "it")
+    tensors, plain = optimiser_tensors(built)
+    load_optimiser(copied, {key: tensor.clone() for key, tensor in tensors.items()}, plain)
+    train(model, built, 3)
+    train(copy, copied, 3)
+    assert torch.equal(model.weight, copy.weight)
+    assert torch.equal(model.bias, copy.bias)
+
+
+def test_random_numbers_go_on_as_if_they_had_not_stopped() -> None:
+    random.gauss(0, 1)  # leaves a spare number behind
+    np.random.normal()  # noqa: NPY002
+    states = random_tensors()
+
+    def draw() -> list[float]:
+        drawn = [random.gauss(0, 1), random.random(), *np.random.normal(size=3)]  # noqa: NPY002
+        return [*drawn, *torch.rand(3).tolist(), *torch.randn(17).tolist()]
+
+    first = draw()
+    load_random(states)
+    assert draw() == first

@@ -38,6 +38,7 @@ class Word:
 
     text: str
     positions: tuple[int, ...]
+    space: bool = True  # whether white space comes before it
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ class Explanation:
         return self.attributions[0] if self.attributions else None
 
     def words(self) -> tuple[Word, ...]:
-        """The words of the text, their pieces joined again."""
-        return join_pieces(self.tokens)
+        """The words of the text, their pieces joined again, spelt as in the text."""
+        return spelt_as(join_pieces(self.tokens), self.text or "")
 
     def word_relevance(self, attribution: Attribution) -> list[float]:
         """The relevance of each of `words()`: the sum over its pieces."""
         if "text" not in attribution.relevance:
-            return [0.0 for _ in self.words()]
+            return [0.0] * len(self.words())
         values = attribution.relevance["text"][0]
         return [float(values[list(word.positions)].sum()) for word in self.words()]
 
@@ -143,6 +144,22 @@ def join_pieces(tokens: Sequence[str]) -> tuple[Word, ...]:
         else:
             words.append(Word(token, (position,)))
     return tuple(words)
+
+
+def spelt_as(words: Sequence[Word], text: str) -> tuple[Word, ...]:
+    """The words with the capitals and spaces of the text; unchanged when they are not found there in order.
+
+    A tokenizer lowers and strips what it reads; the pieces after its length limit are missing, which is fine.
+    """
+    found, place = [], 0
+    for word in words:
+        start = text.casefold().find(word.text.casefold(), place)
+        if start < 0 or text[place:start].strip():
+            return tuple(words)
+        end = start + len(word.text)
+        found.append(Word(text[start:end], word.positions, space=start > place))
+        place = end
+    return tuple(found)
 
 
 def _tokens(bundle: Bundle, text: str | None) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""What a run showed: tables, figures, and one self-contained HTML page."""

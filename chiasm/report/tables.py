@@ -1,0 +1,124 @@
+"""Numbers as tables: for a terminal, for Markdown and for a JSON file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from chiasm.metrics.estimate import Estimate
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """0.923 -> "92.3 %"; an unknown value is "–"."""
+    return "–" if math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def percent_range(estimate: Estimate, digits: int = 1) -> str:
+    """The interval: "91.5–93.0"."""
+    if math.isnan(estimate.value):
+        return "no cases"
+    return f"{100 * estimate.low:.{digits}f}–{100 * estimate.high:.{digits}f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """0.341 -> "+0.34", and never "-0.00"."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns and rows of text; the first column names the row, numbers stand right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"table {self.title!r}: a row of {len(row)} cells for {len(self.columns)} columns")
+
+    def to_text(self) -> str:
+        """Plain text in columns."""
+        widths = [max(len(row[i]) for row in (self.columns, *self.rows)) for i in range(len(self.columns))]
+        lines = [_line(row, widths) for row in (self.columns, tuple("-" * w for w in widths), *self.rows)]
+        return "\n".join([self.title, *lines])
+
+    def to_markdown(self) -> str:
+        """A Markdown table under its title in bold."""
+        rule = ["---", *("---:" for _ in self.columns[1:])]
+        lines = [f"| {' | '.join(_cell(c) for c in row)} |" for row in (self.columns, rule, *self.rows)]
+        return "\n".join([f"**{self.title}**", "", *lines])
+
+    def to_rich(self) -> RichTable:
+        """The table for a terminal."""
+        table = RichTable(title=escape(self.title), title_justify="left")
+        for i, column in enumerate(self.columns):
+            table.add_column(escape(column), justify="left" if i == 0 else "right")
+        for row in self.rows:
+            table.add_row(*(escape(cell) for cell in row))
+        return table
+
+
+def metrics_table(
+    metrics: Mapping[str, Estimate],
+    *,
+    title: str = "Metrics",
+    baselines: Mapping[str, Mapping[str, Estimate]] | None = None,
+) -> Table:
+    """One row a metric: value, interval, cases, and the same metric of each baseline that has it."""
+    others = baselines or {}
+    rows = tuple(
+        (
+            name,
+            percent(e.value),
+            percent_range(e),
+            f"{e.n:,}",
+            *(percent(other[name].value) if name in other else "–" for other in others.values()),
+        )
+        for name, e in metrics.items()
+    )
+    return Table(title, ("metric", "value", "95 % interval", "n", *others), rows)
+
+
+def systems_table(systems: Mapping[str, Estimate], *, title: str, metric: str = "accuracy") -> Table:
+    """One row a system, for one metric."""
+    rows = tuple((name, percent(e.value), percent_range(e), f"{e.n:,}") for name, e in systems.items())
+    return Table(title, ("system", metric, "95 % interval", "n"), rows)
+
+
+def to_plain(value: Any) -> Any:
+    """Estimates, mappings and sequences as plain values for JSON; NaN becomes None."""
+    if isinstance(value, Estimate):
+        return to_plain(value.to_json())
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [to_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write `to_plain(value)` to `path`, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(to_plain(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+    )
+    return "  ".join([first, *rest]).rstrip()
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -25,10 +25,19 @@ from torch import Tensor
 from chiasm.data.columns import Column, TensorColumn
 from chiasm.data.example import DataError
 from chiasm.data.normalise import normalise_answer
-from chiasm.data.vocabulary import IGNORE, AnswerVocabulary, gold_answers, is_missing, text_of
+from chiasm.data.vocabulary import IGNORE, AnswerVocabulary, gold_answers, is_missing, labels_of, text_of
 from chiasm.registry import nearest
 
-__all__ = ["IGNORE", "AnswerVocabulary", "Targets", "build_targets", "normalise_answer", "preview", "soft_scores"]
+__all__ = [
+    "IGNORE",
+    "AnswerVocabulary",
+    "Targets",
+    "build_targets",
+    "labels_of",
+    "normalise_answer",
+    "preview",
+    "soft_scores",
+]
 
 TRUE, FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
@@ -136,13 +145,6 @@ def _soft(values: Sequence[Any], vocabulary: AnswerVocabulary | None) -> Targets
 def _several(values: Sequence[Any], vocabulary: AnswerVocabulary | None) -> Targets:
     known = _needed(vocabulary, "several")
     return _sparse(values, len(known), lambda value: dict.fromkeys(labels_of(value), 1.0), known.number)
-
-
-def labels_of(value: Any) -> list[str]:
-    """The labels of a row that may have several."""
-    if is_missing(value):
-        return []
-    return [text_of(v) for v in (value if isinstance(value, (list, tuple, set)) else [value]) if not is_missing(v)]
 
 
 def _one(values: Sequence[Any], vocabulary: AnswerVocabulary | None) -> Targets:

@@ -40,27 +40,36 @@ class RowError(DataError):
 
 
 class BadRows(ExceptionGroup[RowError], DataError):
-    """Several bad rows found in one pass: a `DataError` whose message lists them, and a group of `RowError`s."""
+    """Bad rows found in one pass: a `DataError` whose message lists them, and a group of `RowError`s.
+
+    `usable` holds the rows that are left when a reader found them, so that they need not be read again to be used.
+    """
 
     SHOWN = 10
+    usable: Sequence[Example] | None
 
-    def __new__(cls, errors: Sequence[RowError]) -> BadRows:
+    def __new__(cls, errors: Sequence[RowError], usable: Sequence[Example] | None = None) -> BadRows:
         lines = [str(error) for error in errors[: cls.SHOWN]]
         if len(errors) > cls.SHOWN:
             lines.append(f"... and {len(errors) - cls.SHOWN} more")
-        return super().__new__(cls, f"{len(errors)} bad rows:\n  " + "\n  ".join(lines), errors)
+        count = "1 bad row" if len(errors) == 1 else f"{len(errors)} bad rows"
+        return super().__new__(cls, f"{count}:\n  " + "\n  ".join(lines), errors)
 
-    def __init__(self, errors: Sequence[RowError]) -> None:
+    def __init__(self, errors: Sequence[RowError], usable: Sequence[Example] | None = None) -> None:
         super().__init__(self.message, errors)
+        self.usable = usable
 
     def __str__(self) -> str:
         return self.message
 
 
-def raise_rows(errors: Iterable[RowError]) -> None:
-    """Raise what was found: nothing for no error, the error itself for one, `BadRows` for several."""
+def raise_rows(errors: Iterable[RowError], *, usable: Sequence[Example] | None = None) -> None:
+    """Raise what was found: nothing for no error, the error itself for one, `BadRows` for several.
+
+    A reader passes the `usable` rows; then one error is `BadRows` too.
+    """
     found = list(errors)
-    if len(found) == 1:
+    if len(found) == 1 and usable is None:
         raise found[0]
     if found:
-        raise BadRows(found)
+        raise BadRows(found, usable)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from chiasm.data.example import DataError
+from chiasm.data.normalise import normalise_answer
 
 IGNORE = -1  # the target of an example without a known answer
 
@@ -27,13 +28,15 @@ class AnswerVocabulary:
             raise DataError(f"the answer {twice!r} is twice in the vocabulary")
 
     @classmethod
-    def fit(cls, values: Iterable[Any], *, min_count: int = 1, max_size: int = 0) -> Self:
+    def fit(cls, values: Iterable[Any], *, min_count: int = 1, max_size: int = 0, several_labels: bool = False) -> Self:
         """The answers that occur at least `min_count` times as the answer of a row, the commonest first.
 
-        `max_size` keeps so many of them; 0 keeps all. Annotators' answers count once, as the one most of them gave.
-        Raises `DataError` when no answer is left.
+        `max_size` keeps so many of them; 0 keeps all. A list means annotators, and counts once, as the answer that
+        most of them gave; with `several_labels` it means labels, which all count. Raises `DataError` when no answer
+        is left.
         """
-        counts = Counter(answer for value in values for answer in gold_answers(value) if answer)
+        answers_of = labels_of if several_labels else gold_answers
+        counts = Counter(answer for value in values for answer in answers_of(value) if answer)
         kept = sorted((a for a, count in counts.items() if count >= min_count), key=lambda a: (-counts[a], a))
         if not kept:
             raise DataError(
@@ -88,12 +91,24 @@ def text_of(value: Any) -> str:
 
 
 def gold_answers(value: Any) -> list[str]:
-    """The answers that a row counts for: one text, the annotators' commonest (the first of equals), none."""
+    """The answer that a row counts for, if any: a text, or the annotators' commonest (the first of equals).
+
+    Annotators' answers are normalised unless all agree, as the official evaluation does.
+    """
     if is_missing(value):
         return []
     if isinstance(value, Mapping):
         return [max(value, key=value.__getitem__)] if value else []
     if isinstance(value, (list, tuple)):
         given = [text_of(v) for v in value if not is_missing(v)]
+        if len(set(given)) > 1:
+            given = [normalise_answer(answer) for answer in given]
         return [Counter(given).most_common(1)[0][0]] if given else []
     return [text_of(value)]
+
+
+def labels_of(value: Any) -> list[str]:
+    """The labels of a row that may have several."""
+    if is_missing(value):
+        return []
+    return [text_of(v) for v in (value if isinstance(value, (list, tuple, set)) else [value]) if not is_missing(v)]

@@ -21,7 +21,7 @@ def first_file(folder: Path, names: Iterable[str], *, wanted: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     there = ", ".join(sorted(p.name for p in folder.iterdir())[:12]) if folder.is_dir() else "no such folder"
-    raise DataError(f"{folder}: {wanted} is not there. Looked for {', '.join(tried)}. The folder holds: {there}")
+    raise DataError(f"{folder}: found no {wanted}. Looked for {', '.join(tried)}. The folder holds: {there}")
 
 
 def read_json(file: Path) -> Any:

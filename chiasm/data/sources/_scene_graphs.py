@@ -15,7 +15,7 @@ Graph = Mapping[str, Any]
 def read_scene_graphs(folder: Path, split: str) -> dict[str, Graph]:
     """image id -> scene graph {"width", "height", "objects": {id: {"name", "x", "y", "w", "h", ...}}}."""
     name = f"{split}_sceneGraphs.json"
-    file = first_file(folder, [f"sceneGraphs/{name}", name], wanted=f"the scene graphs of {split!r}")
+    file = first_file(folder, [f"sceneGraphs/{name}", name], wanted=f"file with the scene graphs of {split!r}")
     graphs = read_json(file)
     if not isinstance(graphs, dict) or any("objects" not in graph for graph in graphs.values()):
         raise DataError(f"{file} holds no GQA scene graphs: an object per image id with 'objects' is expected")

@@ -66,7 +66,9 @@ def _question_file(folder: Path, split: str, questions: str) -> Path:
         if parts.is_dir():
             return parts
     return first_file(
-        folder, [f"questions/{stem}.json", f"{stem}.json"], wanted=f"the {questions} questions of split {split!r}"
+        folder,
+        [f"questions/{stem}.json", f"{stem}.json"],
+        wanted=f"file with the {questions} questions of split {split!r}",
     )
 
 

@@ -138,11 +138,22 @@ class Table(Stream):
 
 @dataclass(frozen=True)
 class Dialogue(Stream):
-    """Utterances in order, each with its speaker and features per modality."""
+    """Windows of conversations: an utterance that is asked about and those around it, in the order of time.
 
-    features: Tensor  # (B, U, F) float
-    speakers: Tensor  # (B, U) int64
+    Speakers are numbered as seen from there: 0 is who says that utterance. Padding may stand on both sides. `texts`
+    holds the utterances' words once each; its own `index` (B, U) says which row is spoken in which slot.
+    """
+
+    features: Tensor  # (B, U, F) float, of all modalities side by side; F may be 0 when there are texts
+    speakers: Tensor  # (B, U) int64, 0 the speaker of the utterance asked about
     attention_mask: Tensor  # (B, U) bool
+    query: Tensor  # (B,) int64, the slot of the utterance asked about
+    texts: Text | None = None  # rows are distinct utterances
+
+    def select(self, examples: Tensor) -> Self:
+        """The windows of the chosen examples, with the texts that they need."""
+        texts = None if self.texts is None else self.texts.select(examples)
+        return replace(super(Dialogue, replace(self, texts=None)).select(examples), texts=texts)
 
 
 @dataclass(frozen=True)

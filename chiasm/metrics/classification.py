@@ -11,10 +11,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from chiasm.metrics.estimate import Array, Estimate, Mask, Resampling, share
 
 Groups = Sequence[object]
+AVERAGES = ("macro", "weighted", "micro")
+KINDS: dict[str, Callable[[Array, Array, Array], Array]] = {  # of hits, cases predicted and cases true
+    "precision": lambda hits, found, real: _ratio(hits, found),
+    "recall": lambda hits, found, real: _ratio(hits, real),
+    "f1": lambda hits, found, real: _ratio(2 * hits, found + real),
+}
 
 
 def confusion(
@@ -33,23 +40,30 @@ def evaluate(
     labels: Sequence[Hashable],
     *,
     groups: Groups | None = None,
+    by_label: bool = True,
 ) -> dict[str, Estimate]:
     """One label per case: accuracy; macro, weighted and micro precision, recall and F1; each of them by label.
 
     `labels` are all that exist, in order; `groups` names the clusters that are resampled. Keys: `accuracy`,
-    `macro_f1`, `weighted_precision`, `f1/<label>`, ... Raises ValueError for a label that is not listed.
+    `macro_f1`, `weighted_precision`, and with `by_label` `f1/<label>`, ... Raises ValueError for a label that is not
+    listed.
     """
     true, predicted = _codes(targets, labels, "target"), _codes(predictions, labels, "prediction")
     _same_length(true, predicted)
-    identity = np.eye(len(labels), dtype=bool)
-    measures = _of_classes(identity[true], identity[predicted], labels, groups)
+    size = len(labels)
+    measures = _of_classes(_one_hot(true, size), _one_hot(predicted, size), labels, groups, by_label)
     everything = np.ones(len(true), dtype=bool)
     resampling = Resampling(len(true) if groups is None else groups)
     return resampling.shares((true == predicted).astype(float), {"accuracy": everything}) | measures
 
 
 def evaluate_several(
-    targets: ArrayLike, predictions: ArrayLike, labels: Sequence[Hashable], *, groups: Groups | None = None
+    targets: ArrayLike,
+    predictions: ArrayLike,
+    labels: Sequence[Hashable],
+    *,
+    groups: Groups | None = None,
+    by_label: bool = True,
 ) -> dict[str, Estimate]:
     """Any number of labels per case, (n, C) booleans: the measures of `evaluate`; `accuracy` means all labels right."""
     true, predicted = np.asarray(targets, dtype=bool), np.asarray(predictions, dtype=bool)
@@ -58,7 +72,7 @@ def evaluate_several(
     everything = np.ones(len(true), dtype=bool)
     resampling = Resampling(len(true) if groups is None else groups)
     exact = resampling.shares((true == predicted).all(1).astype(float), {"accuracy": everything})
-    return exact | _of_classes(true, predicted, labels, groups)
+    return exact | _of_classes(_sparse(true), _sparse(predicted), labels, groups, by_label)
 
 
 def auc(targets: ArrayLike, scores: ArrayLike, *, groups: Groups | None = None) -> Estimate:
@@ -93,39 +107,39 @@ def _area(weights: Array, positive: Mask, starts: NDArray[np.int64]) -> Array:
     return np.asarray(_ratio(won, pairs, empty=np.nan))
 
 
-def _of_classes(true: Mask, predicted: Mask, labels: Sequence[Hashable], groups: Groups | None) -> dict[str, Estimate]:
-    """(n, C) both -> the measures by label and averaged."""
+def _of_classes(
+    true: sparse.csr_array,
+    predicted: sparse.csr_array,
+    labels: Sequence[Hashable],
+    groups: Groups | None,
+    by_label: bool,
+) -> dict[str, Estimate]:
+    """(n, C) both, 0 and 1 -> the measures averaged over labels and, if asked, by label."""
     size = len(labels)
-    columns = np.concatenate([true & predicted, predicted, true], axis=1).astype(np.float64)
-    resampling = Resampling(len(true) if groups is None else groups)
-    kinds: dict[str, Callable[[Array, Array, Array], Array]] = {
-        "precision": lambda hits, found, real: _ratio(hits, found),
-        "recall": lambda hits, found, real: _ratio(hits, real),
-        "f1": lambda hits, found, real: _ratio(2 * hits, found + real),
-    }
+    columns = sparse.csr_array(sparse.hstack([true.multiply(predicted), predicted, true]))
+    resampling = Resampling(true.shape[0] if groups is None else groups)
 
     def statistic(sums: Array) -> Array:
         hits, found, real = np.split(sums, 3, axis=1)
         occurs = found + real > 0
         blocks = []
-        for measure in kinds.values():
-            by_label = measure(hits, found, real)
-            macro = _ratio((by_label * occurs).sum(1), occurs.sum(1))
-            weighted = _ratio((by_label * real).sum(1), real.sum(1))
+        for measure in KINDS.values():
+            each = measure(hits, found, real)
+            macro = _ratio((each * occurs).sum(1), occurs.sum(1))
+            weighted = _ratio((each * real).sum(1), real.sum(1))
             micro = measure(hits.sum(1), found.sum(1), real.sum(1))
-            blocks += [macro[:, None], weighted[:, None], micro[:, None], by_label]
+            blocks += [macro[:, None], weighted[:, None], micro[:, None], each[:, : size * by_label]]
         return np.concatenate(blocks, axis=1)
 
-    support = [int(n) for n in true.sum(0)]
-    names = [n for kind in kinds for n in _names(kind, labels)]
-    counts = ([len(true)] * 3 + support) * 3
-    estimates = dict(zip(names, resampling.of_sums(columns, statistic, counts=counts), strict=True))
-    assert len(estimates) == 3 * (3 + size), "labels must be distinct"
-    return estimates
+    support = [int(n) for n in np.asarray(true.sum(0)).reshape(-1)] if by_label else []
+    shown = labels if by_label else []
+    names = [f"{average}_{kind}" if average else f"{kind}/{label}" for kind in KINDS for average, label in _rows(shown)]
+    counts = ([true.shape[0]] * len(AVERAGES) + support) * len(KINDS)
+    return dict(zip(names, resampling.of_sums(columns, statistic, counts=counts), strict=True))
 
 
-def _names(kind: str, labels: Sequence[Any]) -> list[str]:
-    return [f"macro_{kind}", f"weighted_{kind}", f"micro_{kind}", *(f"{kind}/{label}" for label in labels)]
+def _rows(labels: Sequence[Hashable]) -> list[tuple[str, Hashable]]:
+    return [(average, None) for average in AVERAGES] + [("", label) for label in labels]
 
 
 def _ratio(numerator: Array, denominator: Array, empty: float = 0.0) -> Array:
@@ -140,6 +154,15 @@ def _codes(values: Sequence[Hashable], labels: Sequence[Hashable], what: str) ->
     if unknown:
         raise ValueError(f"{what} {unknown[0]} is {values[unknown[0]]!r}, which is not one of the {len(labels)} labels")
     return np.array([index[value] for value in values], dtype=np.int64)
+
+
+def _one_hot(codes: NDArray[np.int64], size: int) -> sparse.csr_array:
+    """(n,) -> (n, size)."""
+    return sparse.csr_array((np.ones(len(codes)), (np.arange(len(codes)), codes)), shape=(len(codes), size))
+
+
+def _sparse(labels: Mask) -> sparse.csr_array:
+    return sparse.csr_array(labels.astype(np.float64))
 
 
 def _same_length(targets: NDArray[Any], predictions: NDArray[Any]) -> None:

@@ -46,14 +46,16 @@ class References:
         self.counts = np.fromiter(map(len, answers), np.int64, len(answers))
         if not self.counts.all():
             raise ValueError(f"question {int(np.argmin(self.counts))} has no annotator's answer")
-        self.question = np.repeat(np.arange(len(answers)), self.counts)
         self._texts: dict[str, int] = {}  # what answers are compared by -> code
         self._rows: dict[str, int] = {}  # an answer -> its row of the table
         self._table: list[tuple[int, int, int]] = []  # codes of the answer as it is, in lower case, normalised
         exact, plain, normal = self._codes([answer for ten in answers for answer in ten])
         starts = np.cumsum(self.counts) - self.counts
         self.agreed: Mask = np.minimum.reduceat(exact, starts) == np.maximum.reduceat(exact, starts)
-        self.given: Codes = np.where(self.agreed[self.question], plain, normal)
+        question = np.repeat(np.arange(len(answers)), self.counts)
+        self.given: Codes = np.full((len(answers), int(self.counts.max(initial=0))), -1)  # (Q, annotators)
+        place = np.arange(len(question)) - starts[question]
+        self.given[question, place] = np.where(self.agreed[question], plain, normal)
 
     def scores(self, predictions: Sequence[str]) -> Array:
         """(Q,) the accuracy of each predicted answer, in [0, 1]. Raises ValueError for another number of them."""
@@ -61,8 +63,7 @@ class References:
             raise ValueError(f"{len(predictions)} predictions for {len(self.counts)} questions")
         _, plain, normal = self._codes(predictions)
         predicted: Codes = np.where(self.agreed, plain, normal)
-        matches = np.bincount(self.question[self.given == predicted[self.question]], minlength=len(self.counts))
-        return soft_score(matches, self.counts)
+        return soft_score((self.given == predicted[:, None]).sum(1), self.counts)
 
     def _codes(self, answers: Sequence[str]) -> Codes:
         """(3, n) codes, equal where answers count as equal: exactly, but for letter case, and normalised."""
@@ -82,8 +83,8 @@ class References:
 def evaluate(
     scores: Array,
     *,
-    answer_types: Sequence[str] | None = None,
-    question_types: Sequence[str] | None = None,
+    answer_types: Sequence[str | None] | None = None,
+    question_types: Sequence[str | None] | None = None,
     images: Sequence[object] | None = None,
 ) -> dict[str, Estimate]:
     """`accuracy`, `accuracy/answer/<type>` and `accuracy/question/<type>` of the scores (Q) of `References`.

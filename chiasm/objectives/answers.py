@@ -10,11 +10,21 @@ IGNORE = -1  # the target of an example that has no label
 
 
 def soft_answers(scores: Tensor, targets: Tensor) -> Tensor:
-    """(B, A), (B, A) in [0, 1] -> (): binary cross-entropy of each answer, summed over answers, mean over B.
+    """(B, A), (B, A) in [0, 1] -> (): binary cross-entropy of each answer, summed over answers, mean over examples.
 
-    LXMERT multiplies the mean over all entries by the number of answers, which is this (sheet section 6).
+    LXMERT multiplies the mean over all entries by the number of answers, which is this (sheet section 6). A row of
+    `IGNORE` has no label and is left out of the mean.
     """
-    return F.binary_cross_entropy_with_logits(scores, targets, reduction="sum") / scores.shape[0]
+    labelled = targets[:, :1] != IGNORE
+    entries = F.binary_cross_entropy_with_logits(scores, targets, reduction="none")
+    return (entries * labelled).sum() / labelled.sum().clamp(min=1)
+
+
+def yes_or_no(scores: Tensor, targets: Tensor) -> Tensor:
+    """(B, 1), (B,) int64 in {0, 1} -> (): binary cross-entropy of one score, mean over the labelled examples."""
+    labelled = targets != IGNORE
+    entries = F.binary_cross_entropy_with_logits(scores.reshape(-1), targets.to(scores.dtype), reduction="none")
+    return (entries * labelled).sum() / labelled.sum().clamp(min=1)
 
 
 def one_answer(scores: Tensor, targets: Tensor) -> Tensor:
@@ -25,8 +35,11 @@ def one_answer(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def several_labels(scores: Tensor, targets: Tensor) -> Tensor:
-    """(B, A), (B, A) in {0, 1} -> (): binary cross-entropy, mean over all entries."""
-    return F.binary_cross_entropy_with_logits(scores, targets)
+    """(B, A), (B, A) in {0, 1} -> (): binary cross-entropy, mean over the entries of labelled examples.
+
+    A row of `IGNORE` has no labels.
+    """
+    return soft_answers(scores, targets) / scores.shape[1]
 
 
 def number(scores: Tensor, targets: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class Prediction:
 
     id: str
     answer: Any  # str, bool, float or list of labels
-    probability: float
+    probability: float  # of the answer; 1 when the answer is a number
     alternatives: tuple[tuple[Any, float], ...] = ()  # (answer, probability), best first, with the answer
     heads: Mapping[str, Any] = field(default_factory=dict)  # further outputs by head: generated text, masks
 
@@ -42,8 +42,8 @@ class BaseTask(ABC):
     """
 
     name: ClassVar[str]
-    headline: ClassVar[str]  # the metric by which the best checkpoint is chosen
-    images: ClassVar[int] = 1  # how many images an example has
+    headline: str  # the metric by which the best checkpoint is chosen: higher is better
+    images: int = 1  # how many images an example has
     options: dict[str, Any]
 
     @abstractmethod

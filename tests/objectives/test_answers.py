@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from chiasm.objectives.answers import IGNORE, number, one_answer, several_labels, soft_answers
+from chiasm.objectives import Objective
+from chiasm.objectives.answers import IGNORE, number, one_answer, several_labels, soft_answers, yes_or_no
 
 SCORES = [[0.5, -1.0, 2.0], [3.0, 0.0, -0.5]]
 
@@ -31,6 +32,29 @@ def test_soft_answers_are_the_mean_of_all_entries_times_the_number_of_answers() 
     scores, targets = torch.tensor(SCORES), torch.tensor([[0.3, 0.0, 1.0], [0.0, 0.9, 0.0]])
     released = torch.nn.BCEWithLogitsLoss()(scores, targets) * 3
     assert soft_answers(scores, targets).item() == pytest.approx(released.item())
+
+
+@pytest.mark.parametrize("loss", [soft_answers, several_labels])
+def test_rows_without_a_label_are_left_out_of_the_mean(loss: Objective) -> None:
+    targets = torch.tensor([[1.0, 0.0, 1.0], [IGNORE] * 3])
+    alone = loss(torch.tensor(SCORES[:1]), targets[:1])
+    assert loss(torch.tensor(SCORES), targets).item() == pytest.approx(alone.item())
+    assert loss(torch.tensor(SCORES), torch.full((2, 3), float(IGNORE))).item() == 0
+
+
+def test_yes_or_no_is_the_binary_cross_entropy_of_the_labelled_examples() -> None:
+    scores = torch.tensor([[0.5], [-1.0], [2.0]], requires_grad=True)
+    loss = yes_or_no(scores, torch.tensor([1, 0, IGNORE]))
+    loss.backward()
+    assert loss.item() == pytest.approx((binary_cross_entropy(0.5, 1) + binary_cross_entropy(-1.0, 0)) / 2)
+    assert scores.grad is not None
+    assert scores.grad[2].item() == 0
+
+
+def test_yes_or_no_equals_two_way_cross_entropy_with_a_score_of_zero_for_no() -> None:
+    scores, targets = torch.tensor([[0.5], [-1.0]]), torch.tensor([1, 0])
+    two = one_answer(torch.nn.functional.pad(scores, (1, 0)), targets)
+    assert yes_or_no(scores, targets).item() == pytest.approx(two.item())
 
 
 def test_one_answer_is_minus_the_log_of_its_probability() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chiasm.batch import Batch, Output, Stream, Text
 from chiasm.models import CrossModalModel
-from chiasm.objectives.answers import one_answer
+from chiasm.objectives.answers import number, one_answer
 from chiasm.tasks import BaseTask
 
 
@@ -27,7 +27,8 @@ class Probe:
     model: CrossModalModel
     task: BaseTask
     batch: Batch
-    answer: int  # index of the answer in the main head
+    answer: int  # index of the answer in the main head; of one score for yes and no: 1 or 0
+    unchanged: float  # the answer's score when nothing is changed
 
     def score(self, output: Output) -> Tensor:
         """Output (B, ...) -> (B,) the score of the answer before any squashing, to be differentiated."""
@@ -36,12 +37,16 @@ class Probe:
     def probability(self, output: Output) -> Tensor:
         """Output (B, ...) -> (B,) the probability of the answer, as the task's objective means it.
 
-        Softmax where the answers exclude each other, a sigmoid of its own for each answer otherwise.
+        Softmax where the answers exclude each other, the answer's own sigmoid otherwise. For a number it is how near
+        it stays: 1 / (1 + |change|), in the unit of the score.
         """
         head, scores = next(iter(output.scores.items()))
-        exclusive = self.task.objectives()[head] is one_answer
-        probabilities = scores.softmax(-1) if exclusive else scores.sigmoid()
-        return self.task.score_of(Output({head: probabilities}), [self.answer] * scores.shape[0])
+        objective = self.task.objectives().get(head)
+        if objective is one_answer:
+            return self.score(Output({head: scores.softmax(-1)}))
+        if objective is number:
+            return 1 / (1 + (self.score(output) - self.unchanged).abs())
+        return self.score(output).sigmoid()
 
 
 def probe(model: CrossModalModel, task: BaseTask, batch: Batch, answer: int | None = None) -> Probe:
@@ -52,11 +57,12 @@ def probe(model: CrossModalModel, task: BaseTask, batch: Batch, answer: int | No
     if len(batch) != 1:
         raise ValueError(f"an explanation is of one example, the batch holds {len(batch)}")
     batch = repeat(batch, 1)
+    with answering(model), torch.no_grad():
+        output = model(batch)
     if answer is None:
-        with answering(model), torch.no_grad():
-            scores = _main_head(model(batch))
-        answer = int(scores.reshape(-1).argmax()) if scores.ndim > 1 else 0
-    return Probe(model, task, batch, answer)
+        answer = _likeliest(_main_head(output))
+    asked = Probe(model, task, batch, answer, 0.0)
+    return replace(asked, unchanged=float(asked.score(output)))
 
 
 def repeat(batch: Batch, times: int) -> Batch:
@@ -126,6 +132,12 @@ def in_chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     """The items in order, at most `size` at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def _likeliest(scores: Tensor) -> int:
+    """(1, A) -> the index of the best answer; of a single score for yes and no, 1 where it is above 0."""
+    flat = scores.reshape(-1)
+    return int(flat.argmax()) if len(flat) > 1 else int(flat[0] > 0)
 
 
 def _main_head(output: Output) -> Tensor:

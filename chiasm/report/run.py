@@ -24,6 +24,7 @@ BASELINES = {  # keys of metrics.json -> what the page calls them
     "majority": "majority answer",
 }
 HIGHER = 0.5  # an example whose official score reaches this counts as right
+POOL = 20  # examples looked at for each one that is shown
 
 
 def read_run(folder: Path | str, *, split: str | None = None, examples: Sequence[Example] = ()) -> Report:
@@ -32,21 +33,22 @@ def read_run(folder: Path | str, *, split: str | None = None, examples: Sequence
     Raises `TrainingError` when the folder holds no finished run or not that split.
     """
     path = Path(folder)
-    record = _record(path)
+    content = _record(path)
+    record = content.get("run") or content  # what `chiasm demo` writes holds its run's own record
     splits: Mapping[str, Any] = record.get("metrics") or {}
     chosen = split or next((name for name in ("test", "validation") if name in splits), "")
     if split is not None and split not in splits:
         raise TrainingError(f"{path}: no metrics of split {split!r}; there are: {', '.join(splits) or 'none'}")
     metrics = {name: estimate_of(value) for name, value in splits.get(chosen, {}).items()}
-    generated = bool(record.get("generated_world"))
+    generated = bool(content.get("generated_world") or record.get("generated_world"))
     recipe = path / "recipe.toml"
     return Report(
         title=str(record.get("title") or record.get("recipe") or path.name),
         subtitle=_subtitle(record, chosen),
         metrics=metrics,
-        headline=next(iter(metrics), "accuracy") if "accuracy" not in metrics else "accuracy",
+        headline="accuracy" if "accuracy" in metrics else next(iter(metrics), "accuracy"),
         generated=generated,
-        baselines={name: estimate_of(record[key]) for key, name in BASELINES.items() if key in record},
+        baselines={name: estimate_of(content[key]) for key, name in BASELINES.items() if key in content},
         paper={} if generated else dict(record.get("paper") or {}),
         journal=read_journal(path / "log.jsonl"),
         examples=examples,
@@ -72,9 +74,10 @@ def explained(
     Nothing is picked by how good it looks: the draw knows types and correctness, and takes wrong answers in the share
     in which they occur, at least one if there is any.
     """
-    right = [is_right(bundle.task, p, e) for p, e in zip(predictions, examples, strict=True)]
-    chosen = choose([str(e.info.get(kind)) for e in examples], right, count=count, seed=seed)
-    return [Example(explain_example(bundle, examples[i], methods=methods), right[i]) for i in chosen]
+    pool = sorted(random.Random(seed).sample(range(len(examples)), min(len(examples), POOL * count)))
+    right = [is_right(bundle.task, predictions[i], examples[i]) for i in pool]
+    chosen = choose([str(examples[i].info.get(kind)) for i in pool], right, count=count, seed=seed)
+    return [Example(explain_example(bundle, examples[pool[i]], methods=methods), right[i]) for i in chosen]
 
 
 def choose(types: Sequence[str], right: Sequence[bool | None], *, count: int, seed: int = 0) -> list[int]:
@@ -98,10 +101,14 @@ def _in_turn(order: Sequence[int], types: Sequence[str], count: int) -> list[int
 
 
 def is_right(task: BaseTask, prediction: Prediction, example: rows.Example) -> bool | None:
-    """Whether the task's official measure calls this one answer right; None when the answer is not known."""
+    """Whether the task's official accuracy calls this one answer right.
+
+    None when the answer is not known, or when the task has no accuracy: a predicted number is not right or wrong.
+    """
     if example.values.get("answer") is None:
         return None
-    return task.evaluate([prediction], [example])[task.headline].value >= HIGHER
+    measured = task.evaluate([prediction], [example])
+    return measured["accuracy"].value >= HIGHER if "accuracy" in measured else None
 
 
 def estimate_of(value: Mapping[str, Any]) -> Estimate:

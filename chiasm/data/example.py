@@ -62,6 +62,11 @@ class BadRows(ExceptionGroup[RowError], DataError):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def rows(self) -> list[RowError]:
+        """The errors, one a bad row."""
+        return [error for error in self.exceptions if isinstance(error, RowError)]
+
 
 def raise_rows(errors: Iterable[RowError], *, usable: Sequence[Example] | None = None) -> None:
     """Raise what was found: nothing for no error, the error itself for one, `BadRows` for several.

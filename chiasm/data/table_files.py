@@ -59,8 +59,9 @@ def read_raw(data: Any) -> RawRows:
 def _checked(
     name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], origins: Sequence[str], **more: Any
 ) -> RawRows:
-    if not rows and not more.get("errors"):
-        raise DataError(f"{name} holds no row")
+    if not rows:
+        errors = more.get("errors")
+        raise DataError(f"{name} holds no row that can be read: {errors[0]}" if errors else f"{name} holds no row")
     return RawRows(name, tuple(columns), tuple(rows), tuple(origins), **more)
 
 
@@ -113,7 +114,7 @@ def _csv(file: Path, text: TextIO, *, tabs: bool) -> RawRows:
 
 
 def _json_lines(file: Path, text: TextIO) -> RawRows:
-    """An object on each line, or one list of objects."""
+    """Rows of JSON objects."""
     rows, origins, errors = [], [], []
     for where, value in _json_values(file, text):
         if isinstance(value, dict):
@@ -127,19 +128,33 @@ def _json_lines(file: Path, text: TextIO) -> RawRows:
 
 
 def _json_values(file: Path, text: TextIO) -> Iterator[tuple[str, Any]]:
+    """(where, value) of a list of objects, of an object of objects (its keys are ids), or of JSON lines."""
     content = text.read()
-    if content.lstrip().startswith("["):
+    lines = content.split("\n")
+    one_value = file.name.endswith((".json", ".json.gz")) and not _is_json(lines[0])
+    if one_value or content.lstrip().startswith("["):
         try:
-            yield from ((f"entry {i}", value) for i, value in enumerate(json.loads(content)))
+            whole = json.loads(content)
         except json.JSONDecodeError as error:
             raise DataError(f"{file} is no valid JSON ({error})") from error
+        if isinstance(whole, dict):
+            whole = [{"id": key, **row} if isinstance(row, dict) else row for key, row in whole.items()]
+        yield from ((f"entry {i}", value) for i, value in enumerate(whole if isinstance(whole, list) else [whole]))
         return
-    for number, line in enumerate(content.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
                 yield f"line {number}", json.loads(line)
             except json.JSONDecodeError as error:
                 yield f"line {number}", f"no valid JSON ({error.msg} at column {error.colno})"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return True
 
 
 def _parquet(file: Path) -> RawRows:

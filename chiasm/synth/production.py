@@ -24,6 +24,7 @@ from chiasm.synth.options import WorldError, WorldOptions
 
 JOB_SIZE = 100  # scenes or statements
 PARTS = ".parts"
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 WORTH_A_PROCESS = 1000  # with fewer items than this per process, starting one costs more than it saves
 
 
@@ -63,7 +64,7 @@ class Parts:
 
     def add(self, path: str, entry: Any, *, into: str = "", key: str | None = None) -> None:
         """An entry of the list `into` of the file at `path`; with a key where the list is a JSON object."""
-        text = json.dumps(entry, separators=(",", ":"))
+        text = _ENCODE(entry)
         self._entries.setdefault((path, into), []).append(text if key is None else f'"{key}":{text}')
 
     def write(self, files: Mapping[str, AnnotationFile]) -> None:

@@ -45,6 +45,7 @@ FAMILIES: Mapping[str, Family] = {
 FOLLOW_UPS = 0.3  # how often a question about an attribute is followed by one that its answer decides
 FOLLOW_UP_FORMS = (attributes.verify_attribute, attributes.choose_attribute)
 TRIES = 12  # per question wanted
+MOST_WORDS = 17  # with the question mark and BERT's two special tokens that makes 20, where most models cut
 
 
 def ask(scene: Scene, *, seed: int, count: int, held_out: Mapping[str, str]) -> list[Question]:
@@ -62,7 +63,7 @@ def ask(scene: Scene, *, seed: int, count: int, held_out: Mapping[str, str]) -> 
         if asked[name] >= family.at_most:
             continue
         question = family.ask(index, rng)
-        if question is None or question.text in found:
+        if question is None or question.text in found or question.text.count(" ") >= MOST_WORDS:
             continue
         found[question.text] = question
         asked[name] += 1

@@ -135,12 +135,10 @@ class SceneIndex:
         certain = unclear = 0
         if relation in world.OPPOSITE:
             direction = relation if role == "s" else world.OPPOSITE[relation]
-            for number in range(len(self.things)):
-                if number != anchor:
-                    offset = self.scene.offset(number, anchor, direction)
-                    certain |= (offset >= self.scene.margin) << number
-                    unclear |= (abs(offset) < self.scene.margin) << number
-            return certain, unclear
+            for number, offsets in enumerate(self.scene.offsets[direction]):
+                certain |= (offsets[anchor] >= self.scene.margin) << number
+                unclear |= (abs(offsets[anchor]) < self.scene.margin) << number
+            return certain, unclear & ~(1 << anchor)
         for subject, name, thing in self.scene.contacts:
             if name == relation and anchor == (thing if role == "s" else subject):
                 certain |= 1 << (subject if role == "s" else thing)

@@ -41,12 +41,15 @@ def paint(thing: Thing) -> NDArray[np.uint8]:
     drawing = sprite(thing.shape, thing.side, thing.variant)
     factor, gloss = _finish(thing.material, thing.height, thing.width)
     color = np.array(world.COLORS[thing.color], np.float32) + np.array(thing.tint, np.float32)
-    pixels = color * (drawing.light * factor)[..., None]
-    for white in (gloss, drawing.white):
-        pixels += (255 - pixels) * white[..., None]
-    pixels += (OUTLINE - pixels) * drawing.dark[..., None]
+    pixels: NDArray[np.float32] = color * (drawing.light * factor)[..., None]
+    if thing.material == "metal":
+        pixels += (255 - pixels) * gloss[..., None]
+    if thing.word:
+        pixels += (255 - pixels) * drawing.white[..., None]
+    if drawing.inked:
+        pixels += (OUTLINE - pixels) * drawing.dark[..., None]
     pixels[drawing.outline] = OUTLINE
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    return pixels.clip(0, 255).astype(np.uint8)
 
 
 def render(scene: Scene) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ ARRANGED = 0.5  # how likely room for two things is used for a table with someth
 FREE_WEIGHTS = {"robot": 0.85, "table": 0.7, "frame": 0.7, "sign": 1.4}
 
 
-class CrowdedScene(Exception):
+class CrowdedSceneError(Exception):
     """The things do not fit into the picture."""
 
 
@@ -49,7 +49,7 @@ class SceneSampler:
         self.held_out = world.held_out(seed)
 
     def scene(self, split: str, index: int) -> Scene:
-        """Scene number `index` of a split. Raises `CrowdedScene`."""
+        """Scene number `index` of a split. Raises `CrowdedSceneError`."""
         rng = Random(f"scene/{self.seed}/{split}/{index}")
         return self.compose(rng, split, image_number(split, index))
 
@@ -65,13 +65,13 @@ class SceneSampler:
     ) -> Scene:
         """A scene with things that have the `wanted` properties, and a contact of what has the given ones.
 
-        Raises `CrowdedScene` when the picture is too small for the things.
+        Raises `CrowdedSceneError` when the picture is too small for the things.
         """
         for _ in range(200):
             units = self._units(rng, split, wanted, contact)
             if self._place(units, rng):
                 return self._scene(image_id, split, name, units, rng)
-        raise CrowdedScene(
+        raise CrowdedSceneError(
             f"{self.min_objects} to {self.max_objects} things do not fit into {self.image_size} pixels: "
             "ask for fewer things or a larger picture"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from chiasm.synth import world
 
@@ -63,22 +64,26 @@ class Scene:
         """The picture's file name without ending, and its key among the scene graphs."""
         return self.name or str(self.image_id)
 
-    @property
+    @cached_property
     def margin(self) -> float:
         """How far centres must be apart for a direction to be certain, in pixels."""
         return world.MARGIN * self.image_size / world.REFERENCE_SIZE
 
-    def offset(self, subject: int, anchor: int, direction: str) -> float:
-        """How many pixels `subject`'s centre lies to the left of (right of, above, below) `anchor`'s."""
-        (x1, y1), (x2, y2) = self.things[subject].center, self.things[anchor].center
-        return {"to the left of": x2 - x1, "to the right of": x1 - x2, "above": y2 - y1, "below": y1 - y2}[direction]
+    @cached_property
+    def offsets(self) -> dict[str, list[list[float]]]:
+        """direction -> [subject][anchor]: how many pixels the subject's centre lies in that direction."""
+        centers = [thing.center for thing in self.things]
+        right = [[x - other for other, _ in centers] for x, _ in centers]
+        below = [[y - other for _, other in centers] for _, y in centers]
+        left, above = ([[-value for value in row] for row in table] for table in (right, below))
+        return {"to the left of": left, "to the right of": right, "above": above, "below": below}
 
     def relations(self) -> Iterator[tuple[int, str, int]]:
         """Every certain relation as (subject, name, object)."""
         for subject in range(len(self.things)):
             for anchor in range(len(self.things)):
                 if subject != anchor:
-                    for direction in world.DIRECTIONS:
-                        if self.offset(subject, anchor, direction) >= self.margin:
+                    for direction, offsets in self.offsets.items():
+                        if offsets[subject][anchor] >= self.margin:
                             yield subject, direction, anchor
         yield from self.contacts

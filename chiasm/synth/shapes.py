@@ -32,6 +32,7 @@ class Sprite:
     light: NDArray[np.float32]  # (h, w): multiplies the colour
     white: NDArray[np.float32]  # (h, w) in [0, 1]: how much white lies over the colour
     dark: NDArray[np.float32]  # (h, w) in [0, 1]: how much ink lies over everything
+    inked: bool  # whether there is any
 
 
 class Pen:
@@ -200,4 +201,5 @@ def sprite(shape: str, side: int, variant: str = "") -> Sprite:
         light=_averaged(pen.light, NEUTRAL)[cut],
         white=_averaged(pen.white, 255)[cut],
         dark=_averaged(pen.dark, 255)[cut],
+        inked=pen.dark.getextrema() != (0, 0),
     )

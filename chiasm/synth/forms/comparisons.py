@@ -87,7 +87,7 @@ def compare_position(index: SceneIndex, rng: Random) -> Question | None:
     word = rng.choice(tuple(POSITIONS))
     direction, form = POSITIONS[word]
     winner, loser = rng.sample(range(len(index.things)), 2)
-    offset = index.scene.offset(winner, loser, direction)
+    offset = index.scene.offsets[direction][winner][loser]
     if offset < 0:
         winner, loser = loser, winner
     if abs(offset) < CLEARLY * index.scene.margin:

@@ -119,7 +119,7 @@ def _pair(index: SceneIndex, rng: Random) -> tuple[int, int, Phrase, Phrase, str
     """Two describable things and a direction (with its opposite) in which the first certainly lies."""
     first, second = rng.sample(range(len(index.things)), 2)
     axis = rng.choice(AXES)
-    direction = next((d for d in axis if index.scene.offset(first, second, d) >= index.scene.margin), None)
+    direction = next((d for d in axis if index.scene.offsets[d][first][second] >= index.scene.margin), None)
     if direction is None:
         return None
     found, other = index.refer(first, rng), index.refer(second, rng)

@@ -3,8 +3,9 @@
 >>> from chiasm.synth import generate
 >>> generate("scenes", "worlds/scenes", seed=0, scenes=10_000)
 
-Two kinds: "scenes" (single pictures: GQA, VQA v2, COCO captions and instances) and "pairs" (statements about two
-pictures: NLVR2). A test bed, not a claim: a number on it never stands beside a paper's number.
+Two kinds of pictures: "scenes" (single pictures: GQA, VQA v2, COCO captions and instances) and "pairs" (statements
+about two pictures: NLVR2). Further kinds are files of `synth/worlds`. A test bed, not a claim: a number on it never
+stands beside a paper's number.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +30,18 @@ INFO = "world.json"
 def generate(
     kind: str, folder: str | Path, *, seed: int = 0, workers: int | None = None, progress: bool = True, **options: Any
 ) -> Path:
-    """Makes a world of `kind` ("scenes" or "pairs") in `folder`, or finds it there already made; returns the folder.
+    """Makes a world of `kind` ("scenes", "pairs" or a file of `synth/worlds`) in `folder`, or finds it there already
+    made; returns the folder.
 
-    `options` are the fields of `ScenesOptions` or `PairsOptions`. `workers` is the number of processes (None: as
-    many as are worth while); it does not change the result. The folder appears whole or not at all. Raises
-    `WorldError` for unknown or impossible options, and for a folder that holds something else.
+    `options` are the fields of `ScenesOptions`, `PairsOptions` or the file's `Options`. `workers` is the number of
+    processes (None: as many as are worth while); it does not change the result. The folder appears whole or not at
+    all. Raises `WorldError` for unknown or impossible options, and for a folder that holds something else.
     """
     from chiasm.synth import options as checking
+    from chiasm.synth import worlds
 
+    if kind in worlds.world_names():
+        return _further(kind, Path(folder), seed, options)
     chosen = checking.options(kind, options)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise WorldError(f"seed is {seed!r}; it must be a whole number")
@@ -52,6 +58,21 @@ def generate(
         shutil.rmtree(aside / PARTS)
         (aside / INFO).write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
         _move(aside, folder, info)
+    return folder
+
+
+def _further(kind: str, folder: Path, seed: int, given: dict[str, Any]) -> Path:
+    """A world of `synth/worlds`, made in `folder` or found there."""
+    from chiasm.synth import worlds
+
+    module, chosen = worlds.world(kind), worlds.options(kind, given)
+    plain = json.loads(json.dumps(asdict(chosen)))  # tuples become lists, as they are read back
+    info = {"kind": kind, "version": module.VERSION, "seed": seed, "options": plain, "complete": True}
+    if not _is_made(folder, info):
+        with _aside(folder) as aside:
+            module.write(aside, chosen, seed=seed)
+            (aside / INFO).write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
+            _move(aside, folder, info)
     return folder
 
 

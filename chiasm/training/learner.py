@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Protocol
 
@@ -11,11 +11,19 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from chiasm.batch import Batch
 from chiasm.models import CrossModalModel
 from chiasm.training.batches import Weighted
 from chiasm.training.optimisers import optimiser
 from chiasm.training.options import Training
 from chiasm.training.predict import full_precision
+
+StepLosses = Callable[[nn.Module, CrossModalModel, Batch], Mapping[str, Tensor]]
+
+
+def model_losses(wrapped: nn.Module, model: CrossModalModel, batch: Batch) -> Mapping[str, Tensor]:
+    """The model's own losses of one forward pass; `wrapped` is the model as Accelerate runs it."""
+    return model.losses(full_precision(wrapped(batch)), batch)
 
 
 class Learner(Protocol):
@@ -33,9 +41,19 @@ class Learner(Protocol):
 
 
 class GradientLearner:
-    """The ordinary step: the sum of the model's losses, its gradient, clipping, one optimiser."""
+    """The ordinary step: the sum of the losses, its gradient, clipping, one optimiser.
 
-    def __init__(self, model: CrossModalModel, options: Training, accelerator: Accelerator) -> None:
+    `losses` says what is minimised on a batch; by default the model's own losses. A procedure that needs more than
+    one forward pass for them (adversarial training) passes a function of its own.
+    """
+
+    def __init__(
+        self,
+        model: CrossModalModel,
+        options: Training,
+        accelerator: Accelerator,
+        losses: StepLosses = model_losses,
+    ) -> None:
         model.to(accelerator.device)
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         build = optimiser(options.optimizer).build
@@ -46,6 +64,7 @@ class GradientLearner:
         self._wrapped, prepared = accelerator.prepare(model, bare)
         self._model, self._accelerator, self._clip_norm = model, accelerator, options.clip_norm
         self._parameters = [p for _, p in named]
+        self._losses = losses
         self.modules: Mapping[str, nn.Module] = {"model": model}
         self.optimisers: Mapping[str, Optimizer] = {"optimiser": prepared}
 
@@ -56,7 +75,7 @@ class GradientLearner:
         for number, (batch, weight) in enumerate(parts, start=1):
             last = number == len(parts)
             with nullcontext() if last else self._accelerator.no_sync(self._wrapped):
-                losses = self._model.losses(full_precision(self._wrapped(batch)), batch)
+                losses = self._losses(self._wrapped, self._model, batch)
                 loss = torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
                 self._accelerator.backward(loss if weight == 1 else loss * weight)
             for name, value in losses.items():

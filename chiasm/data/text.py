@@ -1,9 +1,10 @@
-"""Text: BERT's word pieces, by a given vocabulary or by one trained on the rows.
+"""Text: BERT's word pieces, by a given vocabulary or by one trained on the rows; or any model's own tokenizer.
 
     "What color is it?" -> lower case, accents stripped, punctuation apart, greedy longest pieces
                         -> [CLS] what color is it ? [SEP]
 
 The pieces equal those of bert-base-uncased for its vocabulary file. Texts longer than `max_length` lose their tail.
+Several texts of one row (title, body) are one text with " [SEP] " between them, whatever the tokenizer calls it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import string
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -25,7 +26,12 @@ from chiasm.data.columns import Column, Preprocessor
 from chiasm.data.example import DataError, Example, RowError, raise_rows
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+SEPARATOR = "[SEP]"  # between the texts of one row
 TRAIN = "train"
+TOKENIZER = "tokenizer.json"
+# What the tokenizers of transformers' text encoders call padding and separator.
+PADDINGS = ("[PAD]", "<pad>", "<|endoftext|>")
+SEPARATORS = ("[SEP]", "</s>", "<sep>", "<|endoftext|>")
 
 
 class TextColumn(Column):
@@ -57,7 +63,9 @@ class Preprocess(Preprocessor):
     """Text -> [CLS] pieces [SEP].
 
     `vocabulary` is a `vocab.txt` (or a folder that holds one) or "train": then at most `vocabulary_size` pieces are
-    learnt from the training rows, the same ones for the same rows.
+    learnt from the training rows, the same ones for the same rows. Or it is a `tokenizer.json` (or a folder that holds
+    one), as every model of transformers has it; its own special tokens and case are used. `empty` says what becomes of
+    a row without text: an error, or a text of no words.
     """
 
     stream: ClassVar[str] = "text"
@@ -70,6 +78,7 @@ class Preprocess(Preprocessor):
         vocabulary_size: int = 8192,  # at most; only for a trained vocabulary
         lowercase: bool = True,
         max_length: int = 20,  # pieces, [CLS] and [SEP] included
+        empty: Literal["refuse", "keep"] = "refuse",
     ) -> None:
         if max_length < 3:
             raise ValueError(f"max_length is {max_length}: at least 3 are needed for [CLS], one piece and [SEP]")
@@ -78,6 +87,7 @@ class Preprocess(Preprocessor):
             "vocabulary_size": vocabulary_size,
             "lowercase": lowercase,
             "max_length": max_length,
+            "empty": empty,
         }
         self._tokenizer: Tokenizer | None = None
 
@@ -93,31 +103,41 @@ class Preprocess(Preprocessor):
         return {"vocab_size": self.tokenizer.get_vocab_size()}
 
     def fit(self, examples: Sequence[Example]) -> Self:
+        lowercase, max_length = self.options["lowercase"], self.options["max_length"]
         if self.options["vocabulary"] == TRAIN:
-            pieces = train_pieces(
-                texts(examples), size=self.options["vocabulary_size"], lowercase=self.options["lowercase"]
-            )
+            lines = (text.replace(SEPARATOR, " ") for text in self._texts(examples))
+            pieces = train_pieces(lines, size=self.options["vocabulary_size"], lowercase=lowercase)
+        elif (file := tokenizer_file(Path(self.options["vocabulary"]))) is not None:
+            self._tokenizer = read_tokenizer(file, max_length=max_length)
+            return self
         else:
             pieces = read_vocabulary(Path(self.options["vocabulary"]))
-        self._tokenizer = word_piece_tokenizer(
-            pieces, lowercase=self.options["lowercase"], max_length=self.options["max_length"]
-        )
+        self._tokenizer = word_piece_tokenizer(pieces, lowercase=lowercase, max_length=max_length)
         return self
 
     def encode(self, examples: Sequence[Example]) -> TextColumn:
-        encoded = self.tokenizer.encode_batch_fast(list(texts(examples)))
+        separator = special_token(self.tokenizer, SEPARATORS)
+        lines = [text.replace(SEPARATOR, separator) for text in self._texts(examples)]
+        encoded = self.tokenizer.encode_batch_fast(lines)
         lengths = np.fromiter((len(e.ids) for e in encoded), np.int64, len(encoded))
-        raise_rows(
-            RowError("the text holds no printable character", origin=examples[i].origin, row_id=examples[i].id)
-            for i in np.flatnonzero(lengths <= 2).tolist()
-        )
+        if self.options["empty"] == "refuse":
+            bare = self.tokenizer.num_special_tokens_to_add(is_pair=False)
+            raise_rows(
+                RowError("the text holds no printable character", origin=examples[i].origin, row_id=examples[i].id)
+                for i in np.flatnonzero(lengths <= bare).tolist()
+            )
         ids = np.fromiter((i for e in encoded for i in e.ids), np.int32, int(lengths.sum()))
         offsets = torch.from_numpy(np.concatenate([[0], lengths.cumsum()]))
-        return TextColumn(torch.from_numpy(ids), offsets, pad_id=self.tokenizer.get_vocab()["[PAD]"])
+        pad_id = self.tokenizer.get_vocab()[special_token(self.tokenizer, PADDINGS)]
+        return TextColumn(torch.from_numpy(ids), offsets, pad_id=pad_id)
 
     def tokens(self, text: str) -> list[str]:
         """The pieces of one text as strings, [CLS] and [SEP] included: what evidence is drawn over."""
-        return list(self.tokenizer.encode(text).tokens)
+        separator = special_token(self.tokenizer, SEPARATORS)
+        return list(self.tokenizer.encode(text.replace(SEPARATOR, separator)).tokens)
+
+    def _texts(self, examples: Sequence[Example]) -> Iterator[str]:
+        return texts(examples, keep_empty=self.options["empty"] == "keep")
 
     def save(self, folder: Path) -> None:
         record = {"stream": self.stream, "options": self.options}
@@ -132,24 +152,65 @@ class Preprocess(Preprocessor):
         return loaded
 
 
-def texts(examples: Sequence[Example]) -> Iterator[str]:
-    """The text of each example. Raises naming every row whose text is missing, NaN, empty or not a string."""
+def texts(examples: Sequence[Example], *, keep_empty: bool = False) -> Iterator[str]:
+    """The text of each example. Raises naming every row whose text is missing, NaN, empty or not a string.
+
+    With `keep_empty` a missing or empty text is "".
+    """
     bad = []
     for example in examples:
-        reason = bad_text(example.values.get("text"))
+        value = example.values.get("text")
+        reason = None if keep_empty and is_empty(value) else bad_text(value)
         if reason:
             bad.append(RowError(reason, origin=example.origin, row_id=example.id))
     raise_rows(bad)
-    return (example.values["text"] for example in examples)
+    values = (example.values.get("text") for example in examples)
+    return ("" if is_empty(value) else str(value) for value in values)
+
+
+def is_empty(value: object) -> bool:
+    """Whether there is no text: None, NaN, or nothing but spaces."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def bad_text(value: object) -> str | None:
     """Why `value` is no usable text, or None when it is one."""
-    if value is None or (isinstance(value, float) and value != value):
-        return "the text is missing"
+    if is_empty(value):
+        return "the text is empty" if isinstance(value, str) else "the text is missing"
     if not isinstance(value, str):
         return f"the text is {value!r}, a {type(value).__name__}; text in quotes is expected"
-    return None if value.strip() else "the text is empty"
+    return None
+
+
+def tokenizer_file(path: Path) -> Path | None:
+    """The `tokenizer.json` that `path` is, or holds without a `vocab.txt` beside it; None when there is none."""
+    if path.is_file():
+        return path if path.suffix == ".json" else None
+    alone = (path / TOKENIZER).is_file() and not (path / "vocab.txt").is_file()
+    return path / TOKENIZER if alone else None
+
+
+def read_tokenizer(file: Path, *, max_length: int) -> Tokenizer:
+    """Any model's tokenizer from its `tokenizer.json`, truncating to `max_length`. Raises DataError."""
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises a bare Exception
+        raise DataError(f"{file} is no tokenizer file: {error}") from error
+    for tokens in (PADDINGS, SEPARATORS):
+        special_token(tokenizer, tokens)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    return tokenizer
+
+
+def special_token(tokenizer: Tokenizer, known: Sequence[str]) -> str:
+    """The first of the `known` names that the tokenizer has. Raises DataError."""
+    for token in known:
+        if tokenizer.token_to_id(token) is not None:
+            return token
+    raise DataError(f"the tokenizer has none of the special tokens {', '.join(known)}")
 
 
 def read_vocabulary(path: Path) -> list[str]:

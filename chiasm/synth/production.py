@@ -24,6 +24,7 @@ from chiasm.synth.options import WorldError, WorldOptions
 
 JOB_SIZE = 100  # scenes or statements
 PARTS = ".parts"
+WORKER = ("-m", "chiasm.synth.worker")
 _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 WORTH_A_PROCESS = 1000  # with fewer items than this per process, starting one costs more than it saves
 
@@ -178,7 +179,7 @@ def _worker() -> Iterator[subprocess.Popen[str]]:
     package = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
     process = subprocess.Popen(
-        [sys.executable, "-m", "chiasm.synth.worker"],
+        [sys.executable, *WORKER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

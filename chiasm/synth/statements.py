@@ -65,13 +65,17 @@ def _copies(found: Phrase, count: int) -> Wanted:
     return [dict(found.properties)] * count
 
 
-def _scattered(found: Phrase, rng: Random) -> Wanted:
-    """Each property of the phrase on a thing of its own: a red ball and a blue cube for "red cube"."""
-    apart: Wanted = []
-    for kind, value in found.properties:
-        others = [(k, rng.choice([v for v in world.VOCABULARY[k] if v != w])) for k, w in found.properties if k != kind]
-        apart.append(dict([(kind, value), *others]))
-    return apart
+def _scattered(found: Phrase, rng: Random, held_out: Mapping[str, str]) -> Wanted:
+    """Each of two properties on a thing of its own: a red ball and a blue cube for "red cube"."""
+    (kind, value), (other, second) = found.properties
+    apart = [{kind: value, other: _else(other, second, rng)}, {kind: _else(kind, value, rng), other: second}]
+    if any(held_out.get(thing.get("shape", "")) == thing.get("color", "none") for thing in apart):
+        return _scattered(found, rng, held_out)
+    return list(apart)
+
+
+def _else(kind: str, value: str, rng: Random) -> str:
+    return rng.choice([other for other in world.VOCABULARY[kind] if other != value])
 
 
 def _number(count: int, found: Phrase) -> str:
@@ -133,11 +137,13 @@ def _more(speaker: Speaker) -> Statement:
     return Statement(text, "more", truth, show)
 
 
-def _presence(found: Phrase) -> Callable[[Random], tuple[Show, Show]]:
+def _presence(speaker: Speaker, found: Phrase) -> Callable[[Random], tuple[Show, Show]]:
     """In each picture either the thing, or its properties on two other things."""
 
     def show(rng: Random) -> tuple[Show, Show]:
-        first, second = (Show(_copies(found, 1) if rng.random() < 0.6 else _scattered(found, rng)) for _ in SIDES)
+        first, second = (
+            Show(_copies(found, 1) if rng.random() < 0.6 else _scattered(found, rng, speaker.held_out)) for _ in SIDES
+        )
         return first, second
 
     return show
@@ -148,7 +154,7 @@ def _both_contain(speaker: Speaker) -> Statement:
     found = speaker.phrase(DOUBLE)
     noun = article(found.text)
     text = speaker.rng.choice((f"Both images contain {noun}.", f"There is {noun} in each image."))
-    return Statement(text, "both", lambda *images: all(counted(i, found) for i in images), _presence(found))
+    return Statement(text, "both", lambda *images: all(counted(i, found) for i in images), _presence(speaker, found))
 
 
 def _exactly_one(speaker: Speaker) -> Statement:
@@ -157,7 +163,7 @@ def _exactly_one(speaker: Speaker) -> Statement:
     noun = article(found.text)
     text = speaker.rng.choice((f"Exactly one of the images contains {noun}.", f"Only one image contains {noun}."))
     return Statement(
-        text, "exactly_one", lambda *images: sum(counted(i, found) > 0 for i in images) == 1, _presence(found)
+        text, "exactly_one", lambda *images: sum(counted(i, found) > 0 for i in images) == 1, _presence(speaker, found)
     )
 
 
@@ -167,7 +173,7 @@ def _one_contains(speaker: Speaker) -> Statement:
     side = speaker.rng.randrange(2)
     noun, name = article(found.text), SIDES[side]
     text = speaker.rng.choice((f"The {name} image contains {noun}.", f"There is {noun} in the {name} image."))
-    return Statement(text, "one_contains", lambda *images: counted(images[side], found) > 0, _presence(found))
+    return Statement(text, "one_contains", lambda *images: counted(images[side], found) > 0, _presence(speaker, found))
 
 
 def _related(index: SceneIndex, found: Phrase, direction: str, other: Phrase) -> bool | None:

@@ -93,7 +93,9 @@ def test_a_relation_is_needed_because_another_thing_fits_the_words(scenes: Files
         rest = [{**step, "dependencies": [d - at for d in step["dependencies"]]} for step in program[at + 1 :]]
         total += 1
         try:
-            Executor(graph, scenes.info, 8.0).run([{"operation": "select", "argument": noun, "dependencies": []}, *rest])
+            Executor(graph, scenes.info, 8.0).run(
+                [{"operation": "select", "argument": noun, "dependencies": []}, *rest]
+            )
         except AmbiguousReferenceError:
             needed += 1
     assert total > 300

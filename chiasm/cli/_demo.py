@@ -6,19 +6,19 @@ Private to the command line; `chiasm demo` calls `run_demo`.
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chiasm.data.columns import EncodedDataset
 from chiasm.data.example import Example
-from chiasm.explain.explanation import explain_example
 from chiasm.metrics.estimate import Estimate
 from chiasm.report.contents import Example as Shown
 from chiasm.report.contents import Report, parts_of
 from chiasm.report.page import render, write_page
+from chiasm.report.run import explained
 from chiasm.report.tables import Table, percent, percent_range, write_json
 from chiasm.tasks import Prediction
 from chiasm.training.evaluate import measure
@@ -67,18 +67,21 @@ class Demo:
         return (title, percent(mine.value), percent_range(mine), f"{mine.n:,}", *others)
 
 
-def run_demo(recipe: Recipe, out: Path, *, explained: int, resume: bool) -> Demo:
+def run_demo(recipe: Recipe, out: Path, *, examples: int, resume: bool) -> Demo:
     """Train, measure, compare, explain; writes bundle/, report.html and metrics.json into `out`."""
+    _say("1 of 4: the world, and the model")
     main = train(recipe, None, out, resume, overwrite=True)
+    _say("2 of 4: the same model without a picture")
     blind = train(question_only(recipe), None, out / "question_only", resume, overwrite=True)
-    test, metrics = main.splits["test"], main.metrics["test"]
+    _say("3 of 4: the majority answer, and shuffled pictures")
     baselines = {
         QUESTION_ONLY: blind.metrics["test"],
         MAJORITY: majority_metrics(main),
         SHUFFLED: shuffled_metrics(main),
     }
-    demo = Demo(metrics, baselines, main.bundle.task.headline)
-    shown = explained_examples(main, test, explained)
+    demo = Demo(main.metrics["test"], baselines, main.bundle.task.headline)
+    _say(f"4 of 4: {examples} answers explained")
+    shown = explained(main.bundle, main.splits["test"].examples, main.predictions["test"], examples)
     write_page(render(report(main, demo, shown)), out / "report.html")
     write_json({**demo.to_json(), "generated_world": True, "run": main.bundle.metrics}, out / "metrics.json")
     return demo
@@ -127,33 +130,6 @@ def shuffle_images(examples: Sequence[Example], *, seed: int) -> list[Example]:
     return [with_other_picture(example) for example in examples]
 
 
-def explained_examples(run: RunResult, test: EncodedDataset, count: int) -> list[Shown]:
-    """Explanations of `count` test questions: a quarter of them wrong ones, and as many types as there are."""
-    right, wrong = [], []
-    for example, answer in zip(test.examples, run.predictions["test"], strict=True):
-        (right if answer.answer == example.values["answer"] else wrong).append(example)
-    mistakes = one_of_each_type(wrong, count // 4)
-    chosen = [(example, True) for example in one_of_each_type(right, count - len(mistakes))]
-    chosen += [(example, False) for example in mistakes]
-    return [Shown(explain_example(run.bundle, example), correct) for example, correct in chosen]
-
-
-def one_of_each_type(examples: Sequence[Example], count: int) -> list[Example]:
-    """The first `count` examples in turns over the types, each about a picture of its own while there are any."""
-    by_type: dict[str, list[Example]] = {}
-    for example in examples:
-        by_type.setdefault(str(example.info.get(FACET, "")), []).append(example)
-    chosen: list[Example] = []
-    pictures: set[str] = set()
-    for turn in range(max(map(len, by_type.values()), default=0)):
-        for kind in sorted(by_type):
-            fresh = [e for e in by_type[kind][turn:] if repr(e.values["images"]) not in pictures]
-            if fresh and len(chosen) < count:
-                chosen.append(fresh[0])
-                pictures.add(repr(fresh[0].values["images"]))
-    return chosen
-
-
 def report(run: RunResult, demo: Demo, examples: Sequence[Shown]) -> Report:
     """What the page holds."""
     recipe = run.recipe
@@ -172,7 +148,11 @@ def report(run: RunResult, demo: Demo, examples: Sequence[Shown]) -> Report:
         environment=run.bundle.environment,
         notes=[
             "Test scenes are new, and show combinations of colour and shape that training never shows.",
-            "Question only: the same text encoder without a picture, trained in the same way.",
+            "Question only: the same text encoder without a picture, trained until it learns no more.",
             "Shuffled images: the same model, each question asked about another question's picture.",
         ],
     )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -23,11 +23,13 @@ def show_table(table: Table) -> None:
         print(table.to_text() + "\n")
 
 
-def show_metrics(metrics: Mapping[str, Estimate], title: str) -> None:
-    """Metrics with their intervals, one row each."""
+def show_metrics(
+    metrics: Mapping[str, Estimate], title: str, baselines: Mapping[str, Mapping[str, Estimate]] | None = None
+) -> None:
+    """Metrics with their intervals, one row each, beside the same metrics of others."""
     from chiasm.report.tables import metrics_table
 
-    show_table(metrics_table(metrics, title=title))
+    show_table(metrics_table(metrics, title=title, baselines=baselines))
 
 
 def written(*paths: Path) -> None:

@@ -50,7 +50,7 @@ def command(
     changes += [f"training.max_seconds={float(seconds)}"] if seconds is not None else []
     recipe = load_recipe("demo_long" if long else "demo").with_settings([*changes, *(settings or [])])
     _refuse_another_run(out)
-    demo = run_demo(recipe, out, explained=examples, resume=resume)
+    demo = run_demo(recipe, out, examples=examples, resume=resume)
     show_table(demo.table())
     written(out / "report.html", out / "metrics.json", out / "bundle")
 

@@ -65,9 +65,9 @@ def command(
     folder = generate(kind, out, seed=seed, workers=workers, **options)
     written(folder / "world.json")
     if sheet is not None:
-        from chiasm.synth.sheet import contact_sheet
+        from chiasm.synth.sheet import sheet as draw_sheet
 
-        written(contact_sheet(folder, sheet))
+        written(draw_sheet(folder, sheet))
 
 
 def _option(setting: str) -> tuple[str, Any]:

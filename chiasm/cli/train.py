@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class OnError(StrEnum):
-    """What to do with rows that cannot be used."""
-
-    stop = "stop"
-    skip = "skip"
+from chiasm.cli._inputs import OnError
 
 
 def command(

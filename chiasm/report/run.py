@@ -1,153 +1,171 @@
-"""The report of a run: read from the folder that it left, with explained examples when there is data."""
+"""A run's folder as a report: its metrics, curves and environment, beside other runs, with explained examples."""
 
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chiasm.data import example as rows
-from chiasm.explain.attribution import METHODS
+from chiasm.data.example import Example as Row
 from chiasm.explain.explanation import explain_example
 from chiasm.metrics.estimate import Estimate
 from chiasm.report.contents import Example, Report
-from chiasm.tasks import BaseTask, Prediction
+from chiasm.tasks import Prediction
 from chiasm.training.bundle import Bundle
-from chiasm.training.errors import TrainingError
-from chiasm.training.journal import read_journal
+from chiasm.training.data import read_named, world_folder
+from chiasm.training.predict import predict
 
-BASELINES = {  # keys of metrics.json -> what the page calls them
-    "question_only": "question only",
-    "shuffled_images": "images shuffled",
-    "majority": "majority answer",
-}
-HIGHER = 0.5  # an example whose official score reaches this counts as right
-POOL = 20  # examples looked at for each one that is shown
+TYPES = ("detailed", "structural", "question_type", "answer_type")  # where `info` may say a question's type
+CANDIDATES = 500  # the first rows of a split, from which the explained ones are chosen
+LARGEST_SHARE_OF_MISTAKES = 0.25
 
 
-def read_run(folder: Path | str, *, split: str | None = None, examples: Sequence[Example] = ()) -> Report:
-    """What the folder of a run holds, as a report: metrics of `split` (test if there, else validation), log, recipe.
+class RunError(Exception):
+    """A folder that holds no finished run; the message says what is missing."""
 
-    Raises `TrainingError` when the folder holds no finished run or not that split.
+
+def report_of_run(
+    folder: Path,
+    *,
+    split: str | None = None,
+    baselines: Mapping[str, Path] | None = None,
+    examples: Sequence[Example] = (),
+) -> Report:
+    """The report of the run in `folder` for one of its splits (by default test, else validation).
+
+    `baselines` are other runs of the same task, by the name they shall have. Raises `RunError`.
     """
-    path = Path(folder)
-    content = _record(path)
-    record = content.get("run") or content  # what `chiasm demo` writes holds its run's own record
-    splits: Mapping[str, Any] = record.get("metrics") or {}
-    chosen = split or next((name for name in ("test", "validation") if name in splits), "")
-    if split is not None and split not in splits:
-        raise TrainingError(f"{path}: no metrics of split {split!r}; there are: {', '.join(splits) or 'none'}")
-    metrics = {name: estimate_of(value) for name, value in splits.get(chosen, {}).items()}
-    generated = bool(content.get("generated_world") or record.get("generated_world"))
-    recipe = path / "recipe.toml"
+    record = run_record(folder)
+    chosen = split_of(record, split, folder)
+    metrics = estimates(record["metrics"][chosen])
+    others = {name: _same_split(path, chosen) for name, path in (baselines or {}).items()}
+    bundle = Bundle.load(folder / "bundle")
+    headline = bundle.task.headline
+    generated = record["generated_world"] is not None
+    world = {f"world: {key}": value for key, value in (record["generated_world"] or {}).items()}
     return Report(
-        title=str(record.get("title") or record.get("recipe") or path.name),
-        subtitle=_subtitle(record, chosen),
+        title=str(record["title"]),
+        subtitle=f"{record['recipe']}, split {chosen}",
         metrics=metrics,
-        headline="accuracy" if "accuracy" in metrics else next(iter(metrics), "accuracy"),
+        headline=headline,
         generated=generated,
-        baselines={name: estimate_of(content[key]) for key, name in BASELINES.items() if key in content},
-        paper={} if generated else dict(record.get("paper") or {}),
-        journal=read_journal(path / "log.jsonl"),
+        baselines={name: other[headline] for name, other in others.items() if headline in other},
+        baseline_parts=others,
+        paper={} if generated else record["paper"],
+        journal=_journal(folder / "log.jsonl"),
         examples=examples,
-        recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
-        data=_data(record),
-        environment=dict(record.get("environment") or {}),
-        notes=_notes(record),
+        recipe=bundle.recipe.to_toml(),
+        data={**{f"{name} examples": count for name, count in record["examples"].items()}, **world},
+        environment=record["environment"],
     )
 
 
-def explained(
-    bundle: Bundle,
-    examples: Sequence[rows.Example],
-    predictions: Sequence[Prediction],
-    *,
-    count: int = 8,
-    seed: int = 0,
-    kind: str = "detailed",
-    methods: Sequence[str] = METHODS,
-) -> list[Example]:
-    """`count` of the examples, explained: drawn at random over the types that `info[kind]` names, right and wrong.
-
-    Nothing is picked by how good it looks: the draw knows types and correctness, and takes wrong answers in the share
-    in which they occur, at least one if there is any.
-    """
-    pool = sorted(random.Random(seed).sample(range(len(examples)), min(len(examples), POOL * count)))
-    right = [is_right(bundle.task, predictions[i], examples[i]) for i in pool]
-    chosen = choose([str(examples[i].info.get(kind)) for i in pool], right, count=count, seed=seed)
-    return [Example(explain_example(bundle, examples[pool[i]], methods=methods), right[i]) for i in chosen]
-
-
-def choose(types: Sequence[str], right: Sequence[bool | None], *, count: int, seed: int = 0) -> list[int]:
-    """Positions of `count` examples, types in turn, wrong ones in their share (rounded up)."""
-    order = list(range(len(types)))
-    random.Random(seed).shuffle(order)
-    wrong = [i for i in order if right[i] is False]
-    others = [i for i in order if right[i] is not False]
-    number = min(len(wrong), -(-count * len(wrong) // max(1, len(types))))
-    taken = _in_turn(wrong, types, number)
-    return sorted([*taken, *_in_turn(others, types, min(len(others), count - len(taken)))])
-
-
-def _in_turn(order: Sequence[int], types: Sequence[str], count: int) -> list[int]:
-    """The first `count` positions when every type has its turn."""
-    queues: dict[str, list[int]] = {}
-    for i in order:
-        queues.setdefault(types[i], []).append(i)
-    turns = [i for turn in range(len(order)) for queue in queues.values() for i in queue[turn : turn + 1]]
-    return turns[:count]
-
-
-def is_right(task: BaseTask, prediction: Prediction, example: rows.Example) -> bool | None:
-    """Whether the task's official accuracy calls this one answer right.
-
-    None when the answer is not known, or when the task has no accuracy: a predicted number is not right or wrong.
-    """
-    if example.values.get("answer") is None:
-        return None
-    measured = task.evaluate([prediction], [example])
-    return measured["accuracy"].value >= HIGHER if "accuracy" in measured else None
-
-
-def estimate_of(value: Mapping[str, Any]) -> Estimate:
-    """An estimate as JSON holds it; null is NaN."""
-    numbers = {key: float("nan") if value.get(key) is None else float(value[key]) for key in ("value", "low", "high")}
-    return Estimate(**numbers, n=int(value.get("n") or 0))
-
-
-def _record(path: Path) -> dict[str, Any]:
-    file = path / "metrics.json"
-    if not file.is_file():
-        raise TrainingError(f"{path} holds no finished run: {file.name} is not there")
+def run_record(folder: Path) -> dict[str, Any]:
+    """What a run wrote into its metrics.json. Raises `RunError`."""
+    path = folder / "metrics.json"
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{file} cannot be read: {error}") from error
-    if not isinstance(record, dict):
-        raise TrainingError(f"{file} should hold a JSON object")
+        raise RunError(f"{folder} holds no finished run: {path.name} cannot be read ({error})") from error
+    record: dict[str, Any] = content.get("run", content)  # the demonstration keeps its run's record under "run"
+    if "metrics" not in record:
+        raise RunError(f"{path} was not written by a run: it has no 'metrics'")
     return record
 
 
-def _subtitle(record: Mapping[str, Any], split: str) -> str:
-    seed = (record.get("environment") or {}).get("seed")
-    parts = [
-        f"recipe {record['recipe']}" if "recipe" in record else "",
-        f"model {record['model']}" if "model" in record else "",
-        f"task {record['task']}" if "task" in record else "",
-        f"measured on {split}" if split else "",
-        f"seed {seed}" if seed is not None else "",
-    ]
-    return " · ".join(part for part in parts if part)
+def split_of(record: Mapping[str, Any], split: str | None, folder: Path) -> str:
+    """The split to report: the one asked for, else test, else validation. Raises `RunError`."""
+    measured = record["metrics"]
+    for name in [split] if split else ["test", "validation"]:
+        if name in measured:
+            return str(name)
+    wanted = f"split {split!r}" if split else "held-out split"
+    raise RunError(f"{folder} has no {wanted}; measured: {', '.join(measured) or 'none'}")
 
 
-def _data(record: Mapping[str, Any]) -> dict[str, Any]:
-    examples = {f"{split} examples": f"{count:,}" for split, count in (record.get("examples") or {}).items()}
-    world = record.get("generated_world")
-    return {**examples, **({"generated world": world} if world else {})}
+def estimates(values: Mapping[str, Any]) -> dict[str, Estimate]:
+    """Estimates out of a JSON file; null, which stands for "no cases", becomes NaN."""
+
+    def number(value: Any) -> float:
+        return float("nan") if value is None else float(value)
+
+    return {
+        name: Estimate(number(e["value"]), number(e["low"]), number(e["high"]), int(e["n"]))
+        for name, e in values.items()
+    }
 
 
-def _notes(record: Mapping[str, Any]) -> list[str]:
-    skipped = record.get("skipped_rows") or []
-    return [f"{len(skipped)} bad rows were left out, the first: {skipped[0]}"] if skipped else []
+def explained_of_run(folder: Path, split: str | None, data: Path | None, count: int) -> list[Example]:
+    """`count` explained examples of a run's split, read from `data`, or from the generated world it was made on.
+
+    Without either there are none. Raises `RunError`, `DataError`.
+    """
+    record = run_record(folder)
+    name = split_of(record, split, folder)
+    if count <= 0 or (data is None and record["generated_world"] is None):
+        return []
+    bundle = Bundle.load(folder / "bundle")
+    section = bundle.recipe.data
+    names = {"train": section.train, "validation": section.validation, "test": section.test}[name]
+    rows = read_named(bundle.recipe, data or world_folder(bundle.recipe), names)[:CANDIDATES]
+    answers = predict(bundle.model, bundle.task, bundle.dataset(rows))
+    return explained(bundle, rows, answers, count)
+
+
+def explained(bundle: Bundle, rows: Sequence[Row], answers: Sequence[Prediction], count: int) -> list[Example]:
+    """Explanations of `count` rows: up to a quarter of them wrong ones, and as many types as there are.
+
+    A row whose answer is not one text is neither right nor wrong here.
+    """
+    right: list[Row] = []
+    wrong: list[Row] = []
+    for row, answer in zip(rows, answers, strict=True):
+        (right if is_correct(answer.answer, row.values.get("answer")) is not False else wrong).append(row)
+    mistakes = one_of_each_type(wrong, int(count * LARGEST_SHARE_OF_MISTAKES) if right else count)
+    chosen = [*one_of_each_type(right, count - len(mistakes)), *mistakes]
+    shown = [explain_example(bundle, row) for row in chosen]
+    return [Example(one, is_correct(one.prediction.answer, one.expected)) for one in shown]
+
+
+def is_correct(answer: Any, expected: Any) -> bool | None:
+    """Whether an answer is the expected one; None when there is none, or not exactly one."""
+    if expected is None or isinstance(expected, float | list | tuple | Mapping):
+        return None
+    return str(answer) == str(expected)
+
+
+def one_of_each_type(rows: Sequence[Row], count: int) -> list[Row]:
+    """The first `count` rows in turns over the types of question, each about images of its own while there are any."""
+    by_type: dict[str, list[Row]] = {}
+    for row in rows:
+        by_type.setdefault(_type(row), []).append(row)
+    chosen: list[Row] = []
+    pictures: set[str] = set()
+    for turn in range(max(map(len, by_type.values()), default=0)):
+        for kind in sorted(by_type):
+            fresh = (row for row in by_type[kind][turn:] if _pictures(row) not in pictures)
+            found = next(fresh, None)
+            if found is not None and len(chosen) < count:
+                chosen.append(found)
+                pictures.add(_pictures(found))
+    return chosen
+
+
+def _type(row: Row) -> str:
+    return str(next((row.info[key] for key in TYPES if row.info.get(key)), ""))
+
+
+def _pictures(row: Row) -> str:
+    images = row.values.get("images")
+    return repr(images) if images else row.id
+
+
+def _same_split(folder: Path, split: str) -> dict[str, Estimate]:
+    return estimates(run_record(folder)["metrics"][split_of(run_record(folder), split, folder)])
+
+
+def _journal(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]

@@ -75,10 +75,11 @@ def write_predictions(answers: Sequence[Prediction], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         for answer in answers:
-            file.write(json.dumps(_line(answer), ensure_ascii=False) + "\n")
+            file.write(json.dumps(prediction_line(answer), ensure_ascii=False) + "\n")
 
 
-def _line(answer: Prediction) -> dict[str, Any]:
+def prediction_line(answer: Prediction) -> dict[str, Any]:
+    """An answer as plain values, without what is empty."""
     line = asdict(answer)
     return {key: value for key, value in line.items() if value not in ((), {})}
 

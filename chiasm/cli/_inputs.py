@@ -1,0 +1,71 @@
+"""Arguments that several verbs share: one example, or a file of rows (private to the command line)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from chiasm.data.rows import Rows as ReadRows
+
+
+class OnError(StrEnum):
+    """What to do with rows that cannot be used."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle folder that training left.")]
+Images = Annotated[
+    list[Path] | None,
+    typer.Option("--image", metavar="FILE", help="An image; twice for a model that takes two."),
+]
+Text = Annotated[str | None, typer.Option(metavar="TEXT", help="The question, statement or sentence.")]
+Rows = Annotated[Path | None, typer.Option(metavar="FILE", help="Rows: .csv, .tsv, .jsonl, .json or .parquet.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", metavar="COLUMN=ROLE", help="What a column of the rows is, e.g. question=text; else guessed."
+    ),
+]
+
+
+def one_or_rows(images: Sequence[Path] | None, text: str | None, rows: Path | None) -> bool:
+    """Whether one example is given (True) or rows (False). Raises BadParameter unless exactly one of them is."""
+    single = bool(images) or text is not None
+    if single == (rows is not None):
+        raise typer.BadParameter("give either --rows FILE, or one example with --image FILE and --text TEXT")
+    return single
+
+
+def example_roles(images: Sequence[Path] | None, text: str | None) -> dict[str, Any]:
+    """The keywords of `Predictor.predict` for one example. Raises FileNotFoundError naming a missing image."""
+    roles: dict[str, Any] = {} if text is None else {"text": text}
+    if images:
+        roles["images"] = [str(image) for image in images]
+    return roles
+
+
+def column_map(columns: Sequence[str] | None) -> dict[str, str]:
+    """{"question": "text"} of ["question=text"]. Raises BadParameter."""
+    pairs = [column.rpartition("=") for column in columns or []]
+    for name, equals, role in pairs:
+        if not (name and equals and role):
+            raise typer.BadParameter(f"{name + equals + role!r} should be COLUMN=ROLE, e.g. question=text")
+    return {name: role for name, _, role in pairs}
+
+
+def read_and_show(rows: Path, columns: Sequence[str] | None, on_error: str) -> ReadRows:
+    """The rows of a file; says on stderr what each column was taken for. Raises `DataError`."""
+    from chiasm.data.rows import read_rows
+
+    read = read_rows(rows, column_map(columns), on_error=on_error)
+    for guess in read.columns:
+        print(f"column {guess.column!r}: {guess.role} ({guess.reason})", file=sys.stderr)
+    return read

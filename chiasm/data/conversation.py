@@ -79,7 +79,7 @@ def _features(turns: Sequence[Mapping[str, Any]], row_id: str, origin: str) -> d
 def examples_of(conversation: Conversation, answers: Sequence[Any]) -> list[Example]:
     """One example for each utterance: the dialogue, the utterance's position in it, its label (None: unknown).
 
-    `info["group"]` is the dialogue: what is resampled in intervals and never divided between splits.
+    `info["cluster"]` is the dialogue: what is resampled in intervals and never divided between splits.
     """
     if len(answers) != len(conversation):
         raise RowError(
@@ -92,7 +92,7 @@ def examples_of(conversation: Conversation, answers: Sequence[Any]) -> list[Exam
         Example(
             f"{conversation.id}_{position}",
             {"dialogue": conversation, "position": position, "text": text, "answer": answer},
-            info={"group": conversation.id, "speaker": speaker},
+            info={"cluster": conversation.id, "speaker": speaker},
             origin=conversation.origin,
         )
         for position, (speaker, text, answer) in enumerate(zip(conversation.speakers, texts, answers, strict=True))

@@ -87,7 +87,7 @@ class Emotion(BaseTask):
         said = [p.answer for p in paired(predictions, examples)]
         true = gold(examples)
         labels = [*self.labels, *sorted(set(true) - set(self.labels))]
-        dialogues = [example.info.get("group", example.id) for example in examples]
+        dialogues = [example.info.get("cluster", example.id) for example in examples]
         measures = classification.evaluate(true, said, labels, groups=dialogues)
         return measures | _confusion(true, said, labels, dialogues)
 

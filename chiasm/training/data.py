@@ -125,7 +125,7 @@ def cache_folder() -> Path:
 
 
 def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Training and validation examples, so that no group or image is in both: about `share` of them are held out."""
+    """Training and validation examples, so that no cluster or image is in both: about `share` of them are held out."""
     if not 0 < share < 1:
         raise RecipeError(f"data.validation_share: must be between 0 and 1, got {share}")
     groups = sorted({_group(example) for example in examples})
@@ -133,7 +133,7 @@ def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list
     chosen = set(groups[: max(1, round(share * len(groups)))])
     train = [example for example in examples if _group(example) not in chosen]
     if not train:
-        raise DataError(f"{len(groups)} distinct images or groups are too few to hold out a share of {share}")
+        raise DataError(f"{len(groups)} distinct images or clusters are too few to hold out a share of {share}")
     return train, [example for example in examples if _group(example) in chosen]
 
 
@@ -163,10 +163,10 @@ def prepare(recipe: Recipe, splits: Splits, *, on_error: OnError = "stop") -> Pr
 
 
 def _group(example: Example) -> str:
-    """What must not be divided between training and validation: the example's group (its dialogue, ...) where the
+    """What must not be divided between training and validation: the example's cluster (its dialogue, ...) where the
     source names one, else its images, else the row."""
-    if "group" in example.info:
-        return repr(example.info["group"])
+    if "cluster" in example.info:
+        return repr(example.info["cluster"])
     images = example.values.get("images")
     return repr(images) if images else example.id
 

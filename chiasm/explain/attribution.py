@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from chiasm.explain.faithfulness import Faithfulness, faithfulness
@@ -34,7 +35,8 @@ def attribute(
     found = []
     for name in methods:
         how = method(name)
-        relevance = {stream: values.detach().cpu() for stream, values in how.attribute(probe).items()}
+        with torch.inference_mode(False), torch.enable_grad():
+            relevance = {stream: values.detach().cpu() for stream, values in how.attribute(probe).items()}
         scores = {
             stream: score
             for stream, values in relevance.items()

@@ -117,8 +117,9 @@ def explain_example(
 
     Raises `RowError` when the example cannot be read and `UnknownName` for a method that does not exist.
     """
-    batch = bundle.dataset([example])[0].to(next(bundle.model.parameters()).device)
-    question = probe(bundle.model, bundle.task, batch)
+    with torch.inference_mode(False):  # tensors made in inference mode take no gradients, whoever asks
+        batch = bundle.dataset([example])[0].to(next(bundle.model.parameters()).device)
+        question = probe(bundle.model, bundle.task, batch)
     output, maps = observe(bundle.model, question.batch)
     (prediction,) = bundle.task.decode(output, [example.id], top_k=top_k)
     text = example.values.get("text")

@@ -103,7 +103,7 @@ def small_model(**changes: Any) -> Lxmert:
     return Lxmert(Config(**{**sizes, **depth, **data, "padding_idx": False, **changes}), {"answer": one_answer})
 
 
-def trained_model(steps: int = 250) -> Lxmert:
+def trained_model(steps: int = 160) -> Lxmert:
     """The small model after it has learnt the world (a few seconds)."""
     model, generator = small_model(initializer_range=0.1), torch.Generator().manual_seed(1)
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)

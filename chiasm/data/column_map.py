@@ -1,6 +1,6 @@
 """What each column of somebody's rows is: guessed from names and values, shown, overridable.
 
-text       a question, statement, review; several text columns are joined by a space
+text       a question, statement, review; several text columns are one text, " [SEP] " between
 image      a path (relative to the file), "archive.zip::member", or an image; several columns are several images
 boxes      [[x1, y1, x2, y2], ...] in pixels
 answer     what is to be learnt

@@ -57,6 +57,7 @@ class Preprocessor(ABC):
     stream: ClassVar[str]  # the field of Batch that it fills: "text", "regions", ...
     role: ClassVar[str]  # the role of Example that it reads: "text", "images", ...
     options: dict[str, Any]
+    fits_on_all: bool = False  # fit on every row that is read, not on training rows only: some published code does
 
     @abstractmethod
     def fit(self, examples: Sequence[Example]) -> Self:
@@ -67,7 +68,7 @@ class Preprocessor(ABC):
         """All examples encoded, in order. Raises `RowError` (or an ExceptionGroup of them) naming bad rows."""
 
     @property
-    def facts(self) -> Mapping[str, int]:
+    def facts(self) -> Mapping[str, Any]:
         """Sizes a model config takes from the data, by the config's field name: {"vocab_size": 30522}."""
         return {}
 

@@ -21,7 +21,7 @@ from chiasm.data.column_map import ColumnGuess, guess_columns, override
 from chiasm.data.distinct import MEMBER
 from chiasm.data.example import DataError, Example, RowError, raise_rows
 from chiasm.data.table_files import RawRows, read_raw
-from chiasm.data.text import bad_text
+from chiasm.data.text import SEPARATOR, bad_text, is_empty
 from chiasm.data.vocabulary import is_missing
 
 
@@ -119,10 +119,13 @@ class _Maker:
         return row_id
 
     def _text(self, cells: Mapping[str, Any]) -> str:
-        for column, cell in cells.items():
+        """The texts that are there, with `SEPARATOR` between them; "" only where a table row can stand for them."""
+        there = {column: cell for column, cell in cells.items() if not is_empty(cell)}
+        may_be_empty = bool(there) or any(guess.role in ("number", "category") for guess in self.columns)
+        for column, cell in (there if may_be_empty else cells).items():
             if reason := bad_text(cell):
                 raise DataError(f"column {column!r}: {reason}")
-        return " ".join(cell.strip() for cell in cells.values())
+        return f" {SEPARATOR} ".join(cell.strip() for cell in there.values())
 
     def _answer(self, cells: Mapping[str, Any]) -> Any:
         """The answer; None when the cell is empty or NaN, which means that it is not known."""

@@ -16,7 +16,7 @@ from chiasm.data.answers import build_targets
 from chiasm.data.columns import Column
 from chiasm.data.example import DataError, Example
 from chiasm.data.vocabulary import AnswerVocabulary, labels_of
-from chiasm.metrics import classification
+from chiasm.metrics import classification, precision_recall
 from chiasm.metrics.estimate import Estimate
 from chiasm.objectives import Objective
 from chiasm.objectives.answers import one_answer, several_labels, yes_or_no
@@ -123,7 +123,7 @@ class Classify(BaseTask):
         ]
 
     def evaluate(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Mapping[str, Estimate]:
-        """`accuracy`, averaged and by-label precision, recall and F1; `auc` of a binary task.
+        """`accuracy`, averaged and by-label precision, recall and F1; of a binary task `auc`, `best_f1` and `auprc`.
 
         Labels that training did not have count as wrong answers. Intervals resample images.
         """
@@ -142,7 +142,9 @@ class Classify(BaseTask):
         if self.kind == "binary":
             positive = self.labels[1]
             scores = [dict(p.alternatives).get(positive, float(p.answer == positive)) for p in said]
-            measures["auc"] = classification.auc([label == positive for label in only], scores, groups=images)
+            is_positive = [label == positive for label in only]
+            measures["auc"] = classification.auc(is_positive, scores, groups=images)
+            measures |= precision_recall.evaluate(is_positive, scores, groups=images)
         return measures
 
     def submission(self, predictions: Sequence[Prediction], path: Path) -> None:

@@ -131,14 +131,14 @@ def _verify_file(folder: Path, name: str, checksum: str) -> None:
         raise BundleError(f"{folder}: the file {name} was altered (its checksum differs from the manifest)")
 
 
-def build_model(recipe: Recipe, facts: Mapping[str, int], task: BaseTask) -> CrossModalModel:
+def build_model(recipe: Recipe, facts: Mapping[str, Any], task: BaseTask) -> CrossModalModel:
     """The recipe's model, with the sizes the data says. Raises `RecipeError` when an option contradicts a fact."""
     config = model_config(recipe, facts)
     model: CrossModalModel = model_file(recipe.model).Model(config, task.objectives())
     return model
 
 
-def model_config(recipe: Recipe, facts: Mapping[str, int]) -> Any:
+def model_config(recipe: Recipe, facts: Mapping[str, Any]) -> Any:
     """The model's `Config`: the recipe's options, and each field that is named in the facts."""
     config = model_file(recipe.model).Config
     options, known = recipe.options, schema.of_dataclass(config).types

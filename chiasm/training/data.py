@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import chiasm.synth
 from chiasm.data.columns import EncodedDataset, Preprocessor
@@ -35,9 +35,9 @@ class Prepared:
     skipped: tuple[RowError, ...] = ()
 
     @property
-    def facts(self) -> dict[str, int]:
+    def facts(self) -> dict[str, Any]:
         """The sizes a model config takes from the data."""
-        merged = dict(self.task.facts())
+        merged: dict[str, Any] = dict(self.task.facts())
         for preprocessor in self.preprocessors.values():
             merged.update(preprocessor.facts)
         return merged
@@ -149,8 +149,9 @@ def prepare(recipe: Recipe, splits: Splits, *, on_error: OnError = "stop") -> Pr
     task: BaseTask = task_file(recipe.task).Task(**recipe.task_options)
 
     def fit(examples: Sequence[Example]) -> None:
+        others = [example for use, given in splits.items() if use != "train" for example in given]
         for preprocessor in preprocessors.values():
-            preprocessor.fit(examples)
+            preprocessor.fit([*examples, *others] if preprocessor.fits_on_all else examples)
         task.fit(examples)
 
     def encode(examples: Sequence[Example]) -> EncodedDataset:

@@ -143,7 +143,7 @@ def _role_of_values(values: Sequence[Any], folder: Path | None) -> tuple[str, st
         return "ignore", "all cells are empty"
     if all(looks_like_image(v) for v in values[:20]):
         return "image", "its cells are images" if not isinstance(values[0], str) else "its cells are names of pictures"
-    if folder and all(isinstance(v, str) and v and (folder / v).is_file() for v in values[:20]):
+    if folder and all(isinstance(v, str) and _is_file(folder, v) for v in values[:20]):
         return "image", "its cells are names of files that are there"
     if all(_is_number(v) for v in values):
         return "number", "its cells are numbers"
@@ -171,6 +171,14 @@ def looks_like_image(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     return value.lower().endswith(IMAGE_ENDINGS) or (MEMBER in value and ".zip" in value)
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    """Whether `name` is a file in the folder; a text too long to be a name, or not a name at all, is none."""
+    try:
+        return bool(name) and (folder / name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_number(value: Any) -> bool:

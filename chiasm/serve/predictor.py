@@ -4,29 +4,27 @@
 >>> model = chiasm.load("runs/demo/bundle")
 >>> model.predict(image="scene.png", text="is there a red cube?").answer
 'yes'
->>> for answer in model.predict([{"id": "1", "image": "a.png", "text": "is it red?"}], on_error="skip"): ...
+>>> for answer in model.predict("questions.csv", on_error="skip"): ...
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self, overload
+from typing import Any, Self, overload
 
 from chiasm.data.columns import EncodedDataset
 from chiasm.data.example import BadRows, Example, RowError
 from chiasm.explain.attribution import METHODS
 from chiasm.explain.explanation import Explanation, explain_example
 from chiasm.layers import kernels
+from chiasm.serve.incoming import OnError, example_of, incoming
 from chiasm.tasks import Prediction
 from chiasm.training.bundle import Bundle
 from chiasm.training.predict import predict
-
-OnError = Literal["stop", "skip"]
-Row = Example | Mapping[str, Any]
 
 CHUNK = 512  # rows that are encoded at a time, so that any number can be answered
 
@@ -70,13 +68,20 @@ class Predictor:
 
     @overload
     def predict(
-        self, rows: Iterable[Row], *, top_k: int = 5, on_error: OnError = "stop", batch_size: int = 64
+        self,
+        rows: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        top_k: int = 5,
+        on_error: OnError = "stop",
+        batch_size: int = 64,
     ) -> Iterator[Prediction | PredictionError]: ...
 
     def predict(
         self,
-        rows: Iterable[Row] | None = None,
+        rows: Any = None,
         *,
+        columns: Mapping[str, str] | None = None,
         top_k: int = 5,
         on_error: OnError = "stop",
         batch_size: int = 64,
@@ -88,14 +93,18 @@ class Predictor:
         model takes several, `text`, and `boxes` in pixels (of `images`: one list each); without boxes the model's
         extractor finds regions itself. Raises `RowError`.
 
-        Rows: mappings with those keys, and "id", or `Example`s. They are read as they are needed. A row that cannot
+        Rows: an iterable of mappings with those keys, and "id", or of `Example`s, read as they are needed; or a file,
+        a DataFrame, a Hugging Face data set, whose `columns` are guessed where they are not said. A row that cannot
         be answered ends the answers with a `RowError` ("stop"), or its place is taken by a `PredictionError` ("skip").
         """
         if rows is not None:
             if roles:
                 raise TypeError(f"give rows or one example, not both: {', '.join(roles)} came with rows")
-            return self._stream(rows, top_k, on_error, batch_size)
-        (answer,) = self._answers([self.example(**roles)], top_k, "stop", batch_size)
+            if on_error not in ("stop", "skip"):
+                raise ValueError(f'on_error is {on_error!r}; "stop" or "skip" is expected')
+            entries = incoming(rows, columns, on_error=on_error, need=self._columns_needed())
+            return self._stream(entries, top_k, on_error, batch_size)
+        (answer,) = self._answers([example_of(**roles)], top_k, "stop", batch_size)
         if isinstance(answer, PredictionError):
             raise RowError(answer.reason)
         return answer
@@ -107,51 +116,23 @@ class Predictor:
 
         Raises `RowError`, and `UnknownName` for a method that does not exist.
         """
-        example = self.example(**roles)
+        example = example_of(**roles)
         self._check(example)
         with kernels.using(self._kernel()):
             return explain_example(
                 self.bundle, example, methods=methods, top_k=top_k, random_orders=random_orders, seed=seed
             )
 
-    def example(
-        self,
-        *,
-        image: Any = None,
-        images: Sequence[Any] | None = None,
-        boxes: Sequence[Any] | None = None,
-        **roles: Any,
-    ) -> Example:
-        """One row of raw values as an `Example`; "id" and "origin" name it in errors."""
-        name, origin = str(roles.pop("id", "1")), str(roles.pop("origin", ""))
-        if image is not None and images is not None:
-            raise RowError("both `image` and `images` are given: give one of them", origin=origin, row_id=name)
-        values = {role: value for role, value in roles.items() if value is not None}
-        if image is not None:
-            values["images"] = (image,)
-        elif images is not None:
-            values["images"] = tuple(images)
-        if boxes is not None:
-            values["boxes"] = (boxes,) if image is not None else tuple(boxes)
-        return Example(name, values, origin=origin)
+    def _columns_needed(self) -> list[str]:
+        """What a table must have columns for."""
+        names = {"images": "image", "text": "text"}
+        return [names[p.role] for p in self.bundle.preprocessors.values() if p.role in names]
 
     def _stream(
-        self, rows: Iterable[Row], top_k: int, on_error: OnError, batch_size: int
+        self, rows: Iterator[Example | RowError], top_k: int, on_error: OnError, batch_size: int
     ) -> Iterator[Prediction | PredictionError]:
-        if on_error not in ("stop", "skip"):
-            raise ValueError(f'on_error is {on_error!r}; "stop" or "skip" is expected')
-        numbered = (self._row(row, number) for number, row in enumerate(rows, 1))
-        while chunk := list(islice(numbered, CHUNK)):
+        while chunk := list(islice(rows, CHUNK)):
             yield from self._answers(chunk, top_k, on_error, batch_size)
-
-    def _row(self, row: Row, number: int) -> Example | RowError:
-        if isinstance(row, Example):
-            return row
-        name = str(row.get("id", number))
-        try:
-            return self.example(**{**row, "id": name})
-        except RowError as error:
-            return error
 
     def _answers(
         self, chunk: Sequence[Example | RowError], top_k: int, on_error: OnError, batch_size: int

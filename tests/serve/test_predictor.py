@@ -147,4 +147,4 @@ def test_rows_and_one_example_together_are_refused(predictor: Predictor, rows: l
     with pytest.raises(TypeError, match="not both: text"):
         predictor.predict(rows, text="x")  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="on_error is 'ignore'"):
-        list(predictor.predict(rows, on_error="ignore"))  # type: ignore[call-overload]
+        predictor.predict(rows, on_error="ignore")  # type: ignore[call-overload]

@@ -28,16 +28,7 @@ from chiasm.data.normalise import normalise_answer
 from chiasm.data.vocabulary import IGNORE, AnswerVocabulary, gold_answers, is_missing, labels_of, text_of
 from chiasm.registry import nearest
 
-__all__ = [
-    "IGNORE",
-    "AnswerVocabulary",
-    "Targets",
-    "build_targets",
-    "labels_of",
-    "normalise_answer",
-    "preview",
-    "soft_scores",
-]
+__all__ = ["IGNORE", "AnswerVocabulary", "Targets", "build_targets", "normalise_answer", "preview", "soft_scores"]
 
 TRUE, FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 

@@ -90,7 +90,8 @@ class DistinctImages:
 
 def _images_of(example: Example) -> tuple[Any, ...]:
     images = example.values.get("images")
-    if not isinstance(images, (tuple, list)) or not images or any(i is None or i == "" for i in images):
+    none = not isinstance(images, (tuple, list)) or not images
+    if none or any(isinstance(image, (str, type(None))) and not image for image in images):
         raise DataError("the row has no image")
     return tuple(images)
 

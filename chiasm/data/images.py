@@ -59,7 +59,7 @@ def _decode(value: Any) -> Image.Image:
         return _from_array(value)
     archive, _, member = str(value).partition(MEMBER)
     if not member:
-        return Image.open(archive)
+        return Image.open(io.BytesIO(Path(archive).read_bytes()))  # the file is closed, whatever is in it
     try:
         return Image.open(io.BytesIO(_archive(archive).read(member)))
     except KeyError:

@@ -58,6 +58,8 @@ class StoreWriter:
         """
         values = self._features(image_id, features)
         corners = np.asarray(boxes, dtype=np.float32)
+        if corners.size == 0:
+            corners = corners.reshape(0, 4)
         if corners.shape != (len(values), 4) or not (((corners >= -1e-5) & (corners <= 1 + 1e-5)).all()):
             raise DataError(
                 f"image {image_id}: boxes of shape {corners.shape}; ({len(values)}, 4) numbers in [0, 1] are expected"
@@ -74,7 +76,10 @@ class StoreWriter:
         for name, column in given.items():
             if len(column) != len(values):
                 raise DataError(f"image {image_id}: {len(column)} {name} for {len(values)} regions")
-            self._columns.setdefault(name, _Column(self._aside / f"{name}.npy", column)).append(column)
+        for name, column in given.items():
+            if name not in self._columns:
+                self._columns[name] = _Column(self._aside / f"{name}.npy", column)
+            self._columns[name].append(column)
         self._ids[image_id] = len(self._ids)
         self._offsets.append(self._offsets[-1] + len(values))
 

@@ -11,8 +11,9 @@ _FIRST, _NEXT = 0.05, 0.02  # a budget is reviewed after these shares of it: lat
 def factor(schedule: str, warmup: float, share: float) -> float:
     """What the peak rate is multiplied with after `share` of the run (0 at the start, 1 at the end).
 
-    It rises linearly from 0 to 1 in the first `warmup`, then falls linearly or along a cosine to 0, or stays. The
-    linear one is BertAdam's `warmup_linear`: x / w, then (x - 1) / (w - 1).
+    It rises linearly from 0 to 1 in the first `warmup`, then falls linearly or along a cosine to 0, is halved after
+    60 % of the rest, or stays. The linear one is BertAdam's `warmup_linear`: x / w, then (x - 1) / (w - 1). Halving
+    is ICON's and COIN's annealing to base 2, every 60 of at most 100 epochs.
     """
     if share < warmup:
         return share / warmup
@@ -21,6 +22,8 @@ def factor(schedule: str, warmup: float, share: float) -> float:
         return max(0.0, 1 - rest)
     if schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
+    if schedule == "halving":
+        return 0.5 if rest >= 0.6 else 1.0
     return 1.0
 
 

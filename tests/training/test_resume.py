@@ -60,9 +60,7 @@ def kills() -> list[int]:
     return chosen
 
 
-def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(
-    recipe: Make, tmp_path: Path, kills: list[int]
-) -> None:
+def test_a_killed_run_ends_with_the_same_weights_bit_for_bit(recipe: Make, tmp_path: Path, kills: list[int]) -> None:
     made = recipe(*EXACT)
     train(made, data=tmp_path, out=tmp_path / "whole", show=False)
     process = python("run_killed.py", written(made, tmp_path), tmp_path / "killed", ",".join(map(str, kills)))

@@ -55,7 +55,9 @@ def test_a_missing_key_is_named() -> None:
         (None, int, "x: expected a whole number, got None"),
     ],
 )
-def test_a_wrong_type_names_the_key_what_was_expected_and_what_was_given(value: Any, expected: Any, message: str) -> None:
+def test_a_wrong_type_names_the_key_what_was_expected_and_what_was_given(
+    value: Any, expected: Any, message: str
+) -> None:
     with pytest.raises(RecipeError, match=message):
         schema.typed(value, expected, "x")
 

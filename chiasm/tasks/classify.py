@@ -123,7 +123,7 @@ class Classify(BaseTask):
         ]
 
     def evaluate(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Mapping[str, Estimate]:
-        """`accuracy`, averaged and by-label precision, recall and F1; of a binary task `auc`, `best_f1` and `auprc`.
+        """`accuracy`, averaged and by-label precision, recall and F1; of two labels `auc`, `best_f1`, `auprc`.
 
         Labels that training did not have count as wrong answers. Intervals resample images.
         """
@@ -139,8 +139,7 @@ class Classify(BaseTask):
         only = [row[0] for row in true]
         answers = [str(p.answer) for p in said]
         measures = classification.evaluate(only, answers, labels, groups=images, by_label=few)
-        if self.kind == "binary":
-            positive = self.labels[1]
+        if (positive := self._positive) is not None:
             scores = [dict(p.alternatives).get(positive, float(p.answer == positive)) for p in said]
             is_positive = [label == positive for label in only]
             measures["auc"] = classification.auc(is_positive, scores, groups=images)
@@ -169,6 +168,12 @@ class Classify(BaseTask):
         task = cls(**state["options"])
         task._vocabulary = AnswerVocabulary(state["answers"])
         return task
+
+    @property
+    def _positive(self) -> str | None:
+        """The label whose score has a curve: the second of a binary task, or of two listed labels."""
+        two = self.kind == "binary" or (self.kind == "one" and len(self.options["labels"]) == 2)
+        return self.labels[1] if two else None
 
     @property
     def _size(self) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from chiasm.batch import Batch, Output
@@ -30,6 +32,14 @@ class Maps:
     def mean(self) -> Tensor:
         """(views, Q, K): the mean over layers and heads."""
         return torch.stack(self.mean_over_heads()).mean(0)
+
+
+def darkest(matrix: NDArray[np.float64]) -> float:
+    """The value of an attention matrix (Q, K) to draw darkest: its largest, at least twice that of even attention.
+
+    So a query that looks everywhere alike is drawn in a middle tone, and not as if it stared.
+    """
+    return max(float(matrix.max()), 2 / matrix.shape[1])
 
 
 @dataclass(frozen=True)

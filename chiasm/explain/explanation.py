@@ -77,6 +77,12 @@ class Explanation:
         values = attribution.relevance["regions"][view, : len(boxes)]
         return [float(value) for value in values]
 
+    def item_names(self, stream: str, size: int) -> list[str]:
+        """What the `size` rows or columns of a map are called: the text's tokens, otherwise their numbers."""
+        if stream == "text" and len(self.tokens) == size:
+            return list(self.tokens)
+        return [str(i + 1) for i in range(size)]
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file: the answer, relevances, scores and mean attention; no pixels."""
         return {
@@ -132,6 +138,12 @@ def explain_example(
         attributions=attribute(question, methods, random_orders=random_orders, seed=seed),
         expected=example.values.get("answer"),
     )
+
+
+def shares(relevance: Sequence[float]) -> list[float]:
+    """Relevance divided by its largest magnitude: in [-1, 1], signs kept, zeros when all are zero."""
+    largest = max((abs(value) for value in relevance), default=0.0)
+    return [value / largest if largest > 0 else 0.0 for value in relevance]
 
 
 def join_pieces(tokens: Sequence[str]) -> tuple[Word, ...]:

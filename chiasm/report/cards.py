@@ -12,7 +12,7 @@ from chiasm.explain.faithfulness import Faithfulness
 from chiasm.report.charts import Line, lines
 from chiasm.report.contents import Example
 from chiasm.report.html import Html, tag
-from chiasm.report.pictures import axis_names, head_grid, heat_map, shaded_image, shaded_words
+from chiasm.report.pictures import head_grid, heat_map, shaded_image, shaded_words
 from chiasm.report.tables import percent, signed
 
 STREAMS = {"text": "words", "regions": "regions"}
@@ -176,8 +176,8 @@ def _attention(explanation: Explanation, maps: Maps) -> Html:
     shown = []
     for view in range(maps.layers[0].shape[0]):
         mean = maps.mean()[view].double().numpy()
-        rows = axis_names(explanation, query, mean.shape[0])
-        columns = axis_names(explanation, key, mean.shape[1])
+        rows = explanation.item_names(query, mean.shape[0])
+        columns = explanation.item_names(key, mean.shape[1])
         which = f", image {view + 1}" if maps.layers[0].shape[0] > 1 else ""
         title = f"mean of {len(maps.layers)} layers and {maps.layers[0].shape[1]} heads{which}"
         shown += [

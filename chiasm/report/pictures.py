@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from chiasm.explain.explanation import Explanation, View, Word
+from chiasm.explain.evidence import darkest
+from chiasm.explain.explanation import View, Word, shares
 from chiasm.report.html import Html, join, tag
 
 LARGEST = 640  # pixels of an image's longer side in the page
@@ -29,12 +30,6 @@ def data_uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
     shown.save(buffer, kind, optimize=True, **({"quality": 88} if kind == "JPEG" else {}))
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def shares(relevance: Sequence[float]) -> list[float]:
-    """Relevance divided by its largest magnitude: in [-1, 1], signs kept."""
-    largest = max((abs(value) for value in relevance), default=0.0)
-    return [value / largest if largest > 0 else 0.0 for value in relevance]
 
 
 def shaded_image(view: View, relevance: Sequence[float], *, alt: str, name: str) -> Html:
@@ -104,13 +99,13 @@ def shaded_words(words: Sequence[Word], relevance: Sequence[float]) -> Html:
 
 
 def heat_map(values: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str], *, title: str) -> Html:
-    """A labelled matrix; the darker a cell, the higher its value (the largest is darkest)."""
+    """A labelled matrix of attention; the darker a cell, the higher its value."""
     height, width = values.shape
     side = 10 + 7 * max((len(name) for name in rows), default=0)
     top = 10 + 6 * max((len(name) for name in columns), default=0)
     picture = tag(
         "image",
-        href=data_uri_exact(tinted(values)),
+        href=data_uri_exact(tinted(values / darkest(values))),
         x=side,
         y=top,
         width=width * CELL,
@@ -143,7 +138,7 @@ def heat_map(values: NDArray[np.float64], rows: Sequence[str], columns: Sequence
 def head_grid(layers: Sequence[Tensor], *, title: str) -> Html:
     """All heads of all layers as small matrices: a row for each layer, a column for each head.
 
-    `layers` are (H, Q, K) each; every matrix is scaled to its own largest value.
+    `layers` are (H, Q, K) each; every matrix has a scale of its own (`darkest`).
     """
     heads, queries, keys = layers[0].shape
     gap = max(1, queries // 6)
@@ -152,7 +147,7 @@ def head_grid(layers: Sequence[Tensor], *, title: str) -> Html:
         for h in range(heads):
             matrix = layer[h].double().numpy()
             y, x = i * (queries + gap), h * (keys + gap)
-            sheet[y : y + queries, x : x + keys] = matrix / max(matrix.max(), 1e-12)
+            sheet[y : y + queries, x : x + keys] = matrix / darkest(matrix)
     unit = max(1.0, 620 / sheet.shape[1])
     image = tag(
         "img",
@@ -165,11 +160,10 @@ def head_grid(layers: Sequence[Tensor], *, title: str) -> Html:
 
 
 def tinted(values: NDArray[np.float64]) -> Image.Image:
-    """(height, width), at least 0 -> an image whose opacity says the value, readable on light and dark."""
-    strength = values / max(float(values.max()), 1e-12)
+    """(height, width) in [0, 1] -> an image whose opacity is the value, readable on light and dark."""
     pixels = np.empty((*values.shape, 4), dtype=np.uint8)
     pixels[..., :3] = [int(part) for part in FOR.split()]
-    pixels[..., 3] = np.rint(255 * np.clip(strength, 0, 1)).astype(np.uint8)
+    pixels[..., 3] = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
     return Image.fromarray(pixels)
 
 
@@ -178,10 +172,3 @@ def data_uri_exact(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def axis_names(explanation: Explanation, stream: str, size: int) -> list[str]:
-    """What the rows or columns of a map are called: the tokens of the text, the numbers of the regions."""
-    if stream == "text" and len(explanation.tokens) == size:
-        return list(explanation.tokens)
-    return [str(i + 1) for i in range(size)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from chiasm.batch import Batch
-from chiasm.explain.evidence import attention_steps, observe, simultaneous
+from chiasm.explain.evidence import attention_steps, darkest, observe, simultaneous
 from chiasm.explain.probe import repeat
 from chiasm.layers.recording import is_recording
 from tests.explain.planted import THINGS, sample, small_model
@@ -82,3 +83,8 @@ def test_two_images_give_two_views(batch: Batch) -> None:
     assert views["language encoder"] == 1
     assert views["object encoder"] == 2
     assert views["words look at regions"] == 2
+
+
+def test_even_attention_is_drawn_in_a_middle_tone_and_a_stare_darkest() -> None:
+    assert darkest(np.full((3, 4), 0.25)) == 0.5
+    assert darkest(np.eye(4)) == 1.0

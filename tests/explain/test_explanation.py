@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from chiasm.explain.explanation import Explanation, Word, explain_example, join_pieces, spelt_as
+from chiasm.explain.explanation import Explanation, Word, explain_example, join_pieces, shares, spelt_as
 from chiasm.registry import UnknownName
 from tests.serve.small import QUESTIONS, examples, small_bundle
 
@@ -121,3 +121,9 @@ def test_spelling_falls_back_to_the_pieces_when_the_text_is_different() -> None:
 def test_a_truncated_text_keeps_the_spelling_of_what_was_read() -> None:
     words = spelt_as(join_pieces(["[CLS]", "is", "it", "[SEP]"]), "Is It red?")
     assert [word.text for word in words] == ["Is", "It"]
+
+
+def test_shares_keep_signs_and_survive_zeros() -> None:
+    assert shares([2.0, -4.0, 0.0]) == [0.5, -1.0, 0.0]
+    assert shares([0.0, 0.0]) == [0.0, 0.0]
+    assert shares([]) == []

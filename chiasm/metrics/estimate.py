@@ -79,12 +79,15 @@ class Resampling:
         self.num_clusters = int(self.unit.max()) + 1 if self.num_cases else 0
         self.draws, self.seed = draws, seed
 
-    def weights(self) -> Iterator[Array]:
-        """(some draws, clusters): how often each cluster was drawn; all draws together in chunks."""
+    def weights(self, columns: int = 1) -> Iterator[Array]:
+        """(some draws, clusters): how often each cluster was drawn; all draws together in chunks.
+
+        So many draws are in a chunk that neither it nor as many rows of `columns` numbers need much memory.
+        """
         random = np.random.default_rng(self.seed)
         size, done = self.num_clusters, 0
         while done < self.draws:
-            count = min(self.draws - done, max(1, CHUNK_ENTRIES // max(size, 1)))
+            count = min(self.draws - done, max(1, CHUNK_ENTRIES // max(size, columns)))
             drawn = random.integers(0, size, (count, size)) + size * np.arange(count)[:, None]
             yield np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size).astype(np.float64)
             done += count
@@ -149,7 +152,7 @@ class Resampling:
         """Of per-cluster sums (clusters, K)."""
         values = statistic(np.asarray(table.sum(0)).reshape(1, -1))[0]
         across = table.T  # so that a sparse table stays on the left of the product
-        drawn = np.concatenate([statistic((across @ weights.T).T) for weights in self.weights()])
+        drawn = np.concatenate([statistic((across @ weights.T).T) for weights in self.weights(table.shape[1])])
         known = np.isfinite(drawn)
         some = known.any(0)
         drawn = np.where(known, drawn, np.nan)

@@ -39,7 +39,7 @@ def test_a_training_label_that_is_not_listed_is_refused() -> None:
 
 @pytest.mark.parametrize(("values", "positive"), [((True, False), "True"), (("yes", "no"), "yes"), ((1, 0), "1")])
 def test_a_binary_task_takes_yes_for_the_positive_label(values: tuple[object, object], positive: str) -> None:
-    task = Classify(kind="binary").fit(rows(*values))
+    task = Classify(kind="binary").fit(rows(*values, values[0]))  # the positive label is the commoner one
     assert task.labels[1] == positive
     assert targets(task, rows(*values)) == [1, 0]
     (said,) = task.decode(Output({"answer": torch.tensor([[1.5]])}), ["r0"])

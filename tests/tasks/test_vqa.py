@@ -108,6 +108,13 @@ def test_a_scored_answer_says_itself_what_a_prediction_is_worth() -> None:
     assert targets.tolist() == [[1.0], [0.0]]  # as LXMERT: an answer outside the vocabulary, not a missing one
 
 
+def test_an_empty_list_of_annotators_is_no_label() -> None:
+    task = Vqa(min_count=1).fit(QUESTIONS)
+    targets = task.targets([*QUESTIONS, Example("4", {"answer": []})])["answer"].gather(torch.tensor([3]))
+    assert isinstance(targets, torch.Tensor)
+    assert targets.tolist() == [[-1.0, -1.0, -1.0]]
+
+
 def test_a_single_answer_counts_as_everybodys() -> None:
     examples = [Example("1", {"answer": "circle"})]
     task = Vqa(min_count=1).fit(examples)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeGuard
@@ -32,6 +33,7 @@ from chiasm.registry import nearest
 
 MISSING = "-999999"  # the released code's name for a missing category; it decides the order of the classes
 UNKNOWN = 0
+WHOLE = re.compile(r"[+-]?\d+\.0+")  # a whole number written as a fraction
 
 
 class TableColumn(Column):
@@ -198,14 +200,21 @@ def is_missing(cell: object) -> bool:
 
 
 def label(cell: object) -> str:
-    """A category as text. Whole numbers are written alike whether a file gave 2 or 2.0; nothing is `MISSING`."""
+    """A category as text. Whole numbers are written alike whether a file gave 2, 2.0 or "2.0"; nothing is `MISSING`."""
     if is_missing(cell):
         return MISSING
-    return str(int(cell)) if _is_real(cell) and float(cell).is_integer() else str(cell)
+    text = str(cell).strip()
+    return text.partition(".")[0] if WHOLE.fullmatch(text) else text
 
 
 def _is_number(cell: object) -> bool:
-    return is_missing(cell) or _is_real(cell)
+    """Whether a cell is a number, a text that says one (all cells of a CSV file are texts), or missing."""
+    if is_missing(cell) or _is_real(cell):
+        return True
+    try:
+        return isinstance(cell, str) and math.isfinite(float(cell))
+    except ValueError:
+        return False
 
 
 def _is_real(cell: object) -> TypeGuard[float]:

@@ -51,14 +51,20 @@ def test_a_category_never_seen_is_unknown() -> None:
 
 
 def test_whole_numbers_as_categories_are_alike_as_int_float_and_numpy() -> None:
-    assert {label(2), label(2.0), label(np.int64(2)), label(np.float32(2)), label("2")} == {"2"}
-    assert (label(2.5), label(True), label("")) == ("2.5", "True", MISSING)
+    assert {label(2), label(2.0), label(np.int64(2)), label(np.float32(2)), label("2"), label("2.0")} == {"2"}
+    assert (label(2.5), label(True), label(""), label("v2.0")) == ("2.5", "True", MISSING, "v2.0")
 
 
 def test_columns_are_told_apart_by_their_cells_when_none_is_named() -> None:
     preprocess = Preprocess().fit(TRAIN)
     assert preprocess.column_names == ("age", "kind")
     assert preprocess.facts == {"num_numbers": 1, "category_sizes": (3,)}
+
+
+def test_texts_that_say_numbers_are_numbers_as_all_cells_of_a_csv_file_are_texts() -> None:
+    preprocess = Preprocess(transform="none").fit(rows({"age": "3", "kind": "cat"}, {"age": "-1.5", "kind": "nan7"}))
+    assert preprocess.encode(rows({"age": "2e1", "kind": "cat"})).numbers.tolist() == [[20.0]]
+    assert preprocess.column_names == ("age", "kind")
 
 
 def test_statistics_come_from_the_fitted_rows_only() -> None:

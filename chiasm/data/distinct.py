@@ -90,10 +90,13 @@ class DistinctImages:
 
 def _images_of(example: Example) -> tuple[Any, ...]:
     images = example.values.get("images")
-    none = not isinstance(images, (tuple, list)) or not images
-    if none or any(isinstance(image, (str, type(None))) and not image for image in images):
+    if not isinstance(images, (tuple, list)) or not images or any(map(_is_nothing, images)):
         raise DataError("the row has no image")
     return tuple(images)
+
+
+def _is_nothing(image: Any) -> bool:
+    return image is None or (isinstance(image, str) and not image)
 
 
 def _boxes_of(example: Example, count: int) -> tuple[Any, ...]:

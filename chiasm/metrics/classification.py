@@ -92,7 +92,7 @@ def auc(targets: ArrayLike, scores: ArrayLike, *, groups: Groups | None = None) 
     resampling = Resampling(len(values) if groups is None else groups)
     ranked, unit = positive[order], resampling.unit[order]
     value = _area(np.ones((1, len(values))), ranked, starts)[0]
-    drawn = np.concatenate([_area(w[:, unit], ranked, starts) for w in resampling.weights()])
+    drawn = np.concatenate([_area(w[:, unit], ranked, starts) for w in resampling.weights(len(values))])
     low, high = np.nanquantile(drawn, (0.025, 0.975))
     return Estimate(float(value), float(min(value, low)), float(max(value, high)), len(values))
 

@@ -144,7 +144,7 @@ class Dialogue(Stream):
     holds the utterances' words once each; its own `index` (B, U) says which row is spoken in which slot.
     """
 
-    features: Tensor  # (B, U, F) float, of all modalities side by side; F may be 0 when there are texts
+    features: Tensor | None  # (B, U, F) float, of all modalities side by side; None: there are texts only
     speakers: Tensor  # (B, U) int64, 0 the speaker of the utterance asked about
     attention_mask: Tensor  # (B, U) bool
     query: Tensor  # (B,) int64, the slot of the utterance asked about

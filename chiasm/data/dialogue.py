@@ -40,7 +40,7 @@ class DialogueColumn(Column):
         back: Tensor,
         ahead: Tensor,
     ) -> None:
-        self.features = features  # (all utterances, F)
+        self.features = features  # (all utterances, F), F = 0 when there are words only
         self.speakers = speakers  # (all utterances,) numbered within each conversation
         self.texts = texts  # of all utterances
         self.query = query  # (examples,) place of the utterance asked about
@@ -64,7 +64,7 @@ class DialogueColumn(Column):
         speakers, own = self.speakers[place], self.speakers[query]
         relative = torch.where(speakers == own, 0, speakers + (speakers < own))
         return Dialogue(
-            features=self.features[place] * mask[..., None],
+            features=self.features[place] * mask[..., None] if self.features.shape[1] else None,
             speakers=torch.where(mask, relative, 0),
             attention_mask=mask,
             query=torch.full((len(examples),), slot),

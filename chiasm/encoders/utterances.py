@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from chiasm.batch import Dialogue
+from chiasm.batch import Batch, Dialogue
 from chiasm.encoders.text_cnn import TextCnn
 
 
@@ -25,11 +25,11 @@ class UtteranceFeatures(nn.Module):
 
     def forward(self, dialogue: Dialogue) -> Tensor:
         """Dialogue (B, U) -> (B, U, F), zero at padded slots."""
-        parts = [dialogue.features]
+        parts = [] if dialogue.features is None else [dialogue.features]
         if self.text is not None:
             if dialogue.texts is None or dialogue.texts.index is None:
                 raise ValueError("this model reads words, but the dialogues hold none; give [dialogue] a vocabulary")
-            parts = [self.text(dialogue.texts)[dialogue.texts.index], dialogue.features]
+            parts = [self.text(dialogue.texts)[dialogue.texts.index], *parts]
         return torch.cat(parts, -1) * dialogue.attention_mask[..., None]
 
 
@@ -52,3 +52,10 @@ def around_query(dialogue: Dialogue) -> Tensor:
     """Dialogue (B, U) -> (B, U) bool: the real slots but the one asked about."""
     slots = torch.arange(dialogue.attention_mask.shape[1], device=dialogue.query.device)
     return dialogue.attention_mask & (slots != dialogue.query[:, None])
+
+
+def the_dialogue(batch: Batch) -> Dialogue:
+    """The batch's dialogues. Raises ValueError when it has none."""
+    if batch.dialogue is None:
+        raise ValueError("a conversation model needs a dialogue stream; add a [dialogue] section to the recipe")
+    return batch.dialogue

@@ -23,8 +23,8 @@ from typing import ClassVar
 
 from torch import nn
 
-from chiasm.batch import Batch, Dialogue, Output
-from chiasm.encoders.utterances import around_query, at_query, utterance_features
+from chiasm.batch import Batch, Output
+from chiasm.encoders.utterances import around_query, at_query, the_dialogue, utterance_features
 from chiasm.fusion.conversation import ContextualInteraction, MutualInteraction, SpeakerStates
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.stack import Stack
@@ -106,10 +106,3 @@ class Coin(CrossModalModel):
 
 
 Model = Coin
-
-
-def the_dialogue(batch: Batch) -> Dialogue:
-    """The batch's dialogues. Raises ValueError when it has none."""
-    if batch.dialogue is None:
-        raise ValueError("a conversation model needs a dialogue stream; add a [dialogue] section to the recipe")
-    return batch.dialogue

@@ -94,10 +94,8 @@ def forbidden(source: str) -> list[str]:
 def _forbidden_call(node: ast.Call) -> list[str]:
     found = []
     name = ast.unparse(node.func)
-    if name in ("torch.load", "torch.save", "eval", "exec", "np.load"):
+    if name in ("torch.load", "torch.save", "eval", "exec"):
         found.append(f"line {node.lineno}: {name}")
-    if name == "np.load" and not any(k.arg == "allow_pickle" for k in node.keywords):
-        found.pop()  # numpy refuses pickles unless it is asked for them
     for keyword in node.keywords:
         value = ast.unparse(keyword.value)
         lax = (keyword.arg, value) in (("strict", "False"), ("weights_only", "False"), ("allow_pickle", "True"))
@@ -214,7 +212,6 @@ def test_every_task_file_defines_a_task_with_its_own_name(name: str) -> None:
     cls = task(name).Task
     assert issubclass(cls, BaseTask)
     assert cls.name == name
-    assert cls.headline
 
 
 def test_every_source_file_reads_and_says_what_its_folder_must_hold() -> None:

@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from chiasm.data.rows import Rows as ReadRows
+    from chiasm.training.recipe import Recipe
 
 
 class OnError(StrEnum):
@@ -69,3 +70,18 @@ def read_and_show(rows: Path, columns: Sequence[str] | None, on_error: str) -> R
     for guess in read.columns:
         print(f"column {guess.column!r}: {guess.role} ({guess.reason})", file=sys.stderr)
     return read
+
+
+def changed_recipe(name: str, settings: Sequence[str]) -> Recipe:
+    """The recipe `name` with some keys changed. A wrong setting is wrong usage; a wrong recipe file is not.
+
+    Raises UnknownName, RecipeError, BadParameter.
+    """
+    from chiasm.training.errors import RecipeError
+    from chiasm.training.recipe import load_recipe
+
+    recipe = load_recipe(name)
+    try:
+        return recipe.with_settings(settings)
+    except RecipeError as error:
+        raise typer.BadParameter(f"--set: {error}") from error

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from chiasm.cli._inputs import changed_recipe
+
 
 def command(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the demonstration goes.")] = Path("runs/demo"),
@@ -43,12 +45,11 @@ def command(
     """
     from chiasm.cli._demo import run_demo
     from chiasm.cli._show import show_table, written
-    from chiasm.training.recipe import load_recipe
 
     changes = [f"training.seed={seed}"]
     changes += [f"data.world.scenes={scenes}"] if scenes is not None else []
     changes += [f"training.max_seconds={float(seconds)}"] if seconds is not None else []
-    recipe = load_recipe("demo_long" if long else "demo").with_settings([*changes, *(settings or [])])
+    recipe = changed_recipe("demo_long" if long else "demo", [*changes, *(settings or [])])
     _refuse_another_run(out)
     demo = run_demo(recipe, out, examples=examples, resume=resume)
     show_table(demo.table())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import OnError
+from chiasm.cli._inputs import OnError, changed_recipe
 
 
 def command(
@@ -49,13 +49,12 @@ def command(
     from accelerate import PartialState
 
     from chiasm.cli._show import show_metrics, written
-    from chiasm.training.recipe import load_recipe
     from chiasm.training.run import train
 
     changes = list(settings or [])
     if seed is not None:
         changes.append(f"training.seed={seed}")
-    chosen = load_recipe(recipe).with_settings(changes)
+    chosen = changed_recipe(recipe, changes)
     result = train(chosen, data, out, resume, overwrite=overwrite, on_error=on_error.value)
     if not PartialState().is_main_process:
         return

@@ -46,13 +46,13 @@ def read(
             "images": (images.find(image_id),),
             "answer": entry.get("answer"),
         }
-        if scene_graphs:
+        objects: tuple[str, ...] = ()
+        if boxes or graphs:
             graph = _graph(scene_graphs, image_id, question_id, split)
             if boxes:
-                values["boxes"] = (corners[image_id],)
+                values["boxes"], objects = (corners[image_id],), tuple(graph["objects"])
             if graphs:
                 values["graph"] = graph
-        objects = tuple(scene_graphs[image_id]["objects"]) if boxes else ()
         examples.append(Example(question_id, values, _info(entry, image_id, objects), f"{file.name}, {question_id}"))
     return examples
 

@@ -63,17 +63,18 @@ def _official(folder: Path, split: str, file: Path, content: Any) -> tuple[list[
     rows = [
         {"id": q["question_id"], "image_id": q["image_id"], "text": q["question"], "answer": None} for q in questions
     ]
-    if not split.startswith("test") or _annotations_files(folder, split, only_existing=True):
-        annotations = _annotations_files(folder, split)
+    annotations = _annotations_file(folder, split)
+    if annotations is not None:
         _annotate(rows, read_json(annotations), annotations, file)
     return rows, subtype
 
 
-def _annotations_files(folder: Path, split: str, *, only_existing: bool = False) -> Path:
+def _annotations_file(folder: Path, split: str) -> Path | None:
+    """The answers of a split. There may be none for test splits, whose answers are not published."""
     names = [f"v2_mscoco_{split}_annotations.json", f"mscoco_{split}_annotations.json"]
     tried = [f"{place}{name}" for place in ("", "vqa/", "annotations/") for name in names]
-    if only_existing:
-        return next((folder / name for name in tried if (folder / name).is_file()), Path())
+    if split.startswith("test") and not any((folder / name).is_file() for name in tried):
+        return None
     return first_file(folder, tried, wanted=f"file with the VQA annotations of split {split!r}")
 
 

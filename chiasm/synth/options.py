@@ -82,7 +82,7 @@ class PairsOptions(WorldOptions):
 
     min_objects: int = 2
     max_objects: int = 5
-    statements: int = 2_500  # of the training split
+    statements: int = 4_000  # of the training split
     val_statements: int | None = None
     test_statements: int | None = None
     pairs: int = 4  # pairs of pictures per statement, half of them true

@@ -38,7 +38,7 @@ Wanted = Mapping[str, str]  # properties that a thing must have: {"category": "t
 class SceneSampler:
     """Draws scenes; the same seed, split and index give the same scene.
 
-    In train and val no thing has its shape's held-out colour; in test at least one does.
+    No thing has its shape's held-out colour, except in test, where in every scene one thing does.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class SceneSampler:
     def _pixels(self, reference: float) -> int:
         return round(reference * self.image_size / world.REFERENCE_SIZE)
 
-    def _thing(self, rng: Random, split: str, wanted: Wanted, side: int = 0) -> Thing:
+    def _thing(self, rng: Random, wanted: Wanted, side: int = 0) -> Thing:
         """A thing with the wanted properties and otherwise random ones; `side` 0: drawn from the size's range."""
-        shape = wanted.get("shape") or _shape(rng, wanted.get("category"), wanted.get("color"), self._forbidden(split))
+        shape = wanted.get("shape") or _shape(rng, wanted.get("category"), wanted.get("color"), self.held_out)
         size = wanted.get("size") or rng.choice(world.SIZES)
-        colors = [color for color in world.COLORS if self._forbidden(split).get(shape) != color]
+        colors = [color for color in world.COLORS if self.held_out[shape] != color]
         thing = Thing(
             shape=shape,
             color=wanted.get("color") or rng.choice(colors),
@@ -95,27 +95,24 @@ class SceneSampler:
         )
         return _measured(thing)
 
-    def _forbidden(self, split: str) -> Mapping[str, str]:
-        return {} if split == "test" else self.held_out
-
     def _units(
         self, rng: Random, split: str, wanted: Sequence[Wanted], contact: tuple[str, Wanted] | None
     ) -> list[_Unit]:
-        units = [_alone(self._thing(rng, split, properties)) for properties in wanted]
+        units = [_alone(self._thing(rng, properties)) for properties in wanted]
         fixed = len(units)
         if contact is not None:
-            units.append(self._arranged(rng, split, *contact))
+            units.append(self._arranged(rng, *contact))
             fixed += 1
         remaining = max(0, rng.randint(self.min_objects, self.max_objects) - sum(len(unit.things) for unit in units))
         contacts = [] if wanted or contact else list(world.CONTACTS)
         rng.shuffle(contacts)
         while remaining:
             if remaining >= 2 and contacts and rng.random() < ARRANGED / len(world.CONTACTS) * len(contacts):
-                units.append(self._arranged(rng, split, contacts.pop(), {}))
+                units.append(self._arranged(rng, contacts.pop(), {}))
                 remaining -= 2
             else:
                 contacts.clear()
-                units.append(_alone(self._thing(rng, split, {})))
+                units.append(_alone(self._thing(rng, {})))
                 remaining -= 1
         if split == "test" and len(units) > fixed:
             unit = rng.choice(units[fixed:])
@@ -124,7 +121,7 @@ class SceneSampler:
             unit.things[which] = replace(thing, color=self.held_out[thing.shape])
         return units
 
-    def _arranged(self, rng: Random, split: str, contact: str, wanted: Wanted) -> _Unit:
+    def _arranged(self, rng: Random, contact: str, wanted: Wanted) -> _Unit:
         """Two things that touch: the subject of the contact first. `wanted` is meant for what is carried."""
         touch = max(world.TOUCH, self._pixels(world.TOUCH))
         carried = dict(wanted)
@@ -132,23 +129,23 @@ class SceneSampler:
             shapes = [
                 s for s in world.PORTABLE if world.CATEGORY_OF[s] == carried.get("category", world.CATEGORY_OF[s])
             ]
-            allowed = [s for s in shapes if self._forbidden(split).get(s) != carried.get("color", "none")]
+            allowed = [s for s in shapes if self.held_out[s] != carried.get("color")]
             carried["shape"] = rng.choice(allowed)
         if contact == "on":
-            table = self._thing(rng, split, {"shape": "table"})
-            thing = self._thing(rng, split, carried if table.size == "large" else {**carried, "size": "small"})
+            table = self._thing(rng, {"shape": "table"})
+            thing = self._thing(rng, carried if table.size == "large" else {**carried, "size": "small"})
             width = max(table.width, thing.width)
             offsets = [((width - thing.width) // 2, 0), ((width - table.width) // 2, thing.height + touch)]
             return _Unit([thing, table], offsets, width, thing.height + touch + table.height, contact)
         if contact == "inside":
-            frame = self._thing(rng, split, {"shape": "frame", "size": "large"}, world.SIDES["large"][1])
+            frame = self._thing(rng, {"shape": "frame", "size": "large"}, world.SIDES["large"][1])
             side = world.SIDES["small"][0] + rng.randint(0, 1)
-            thing = self._thing(rng, split, {**carried, "size": "small"}, side)
+            thing = self._thing(rng, {**carried, "size": "small"}, side)
             offsets = [((frame.width - thing.width) // 2, (frame.height - thing.height) // 2), (0, 0)]
             return _Unit([thing, frame], offsets, frame.width, frame.height, contact)
         arm = rng.choice(("left", "right"))
-        robot = _measured(replace(self._thing(rng, split, {"shape": "robot"}), arm=arm))
-        thing = self._thing(rng, split, carried if robot.size == "large" else {**carried, "size": "small"})
+        robot = _measured(replace(self._thing(rng, {"shape": "robot"}), arm=arm))
+        thing = self._thing(rng, carried if robot.size == "large" else {**carried, "size": "small"})
         height = max(robot.height, thing.height)
         robot_top = height - robot.height
         hand = robot_top + round(robot.height * 0.53)  # where the stretched arm is

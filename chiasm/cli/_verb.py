@@ -70,7 +70,6 @@ def _guarded(function: Callable[..., None], *, verb: str, debug: bool) -> Callab
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
-            sys.stdout.flush()
         except KeyboardInterrupt as error:
             _fail(f"chiasm {verb}: {str(error) or 'stopped'}", INTERRUPTED)
         except BrokenPipeError:

@@ -144,6 +144,7 @@ def test_ctrl_c_is_exit_code_130_and_passes_on_what_was_said(capsys: pytest.Capt
 
 
 def test_a_reader_that_leaves_early_is_no_traceback() -> None:
-    command = f"{sys.executable} -m chiasm recipes show demo | true"
+    code = "from chiasm.cli import _verb; _verb._guarded(lambda: print('x' * 1_000_000), verb='test', debug=False)()"
+    command = f'{sys.executable} -c "{code}" | true'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chiasm.metrics.gqa import Choices, Question, attention_grid, evaluate, grounding_score, steps
+from chiasm.metrics.gqa import Choices, Question, attention_grid, evaluate, gold_regions, grounding_score, steps
 from tests.conftest import SharedData
 
 
@@ -151,6 +151,17 @@ def test_grounding_is_attention_times_the_share_of_its_box_in_a_gold_region() ->
     assert grounding_score(attention, regions) == pytest.approx(0.75 * 0.5 + 1.0)
     measures = evaluate([question("1"), question("2")], {"1": "", "2": ""}, grounding={"1": 0.2, "2": 0.6})
     assert measures["grounding"].value == pytest.approx(0.4)
+
+
+def test_gold_regions_are_the_objects_that_question_and_full_answer_name() -> None:
+    annotations = {"answer": {"0": "9"}, "question": {"3": "7"}, "fullAnswer": {"1": "8", "6": "7"}}
+    objects = {"7": {"x": 20, "y": 10, "w": 40, "h": 30}, "8": {"x": 0, "y": 0, "w": 200, "h": 100}}
+    graph = {"width": 200, "height": 100, "objects": objects}
+    seven, eight = (0.1, 0.1, 0.3, 0.4), (0.0, 0.0, 1.0, 1.0)
+    regions = gold_regions(annotations, graph)
+    assert [pytest.approx(box) for box in regions] == [seven, eight, seven]
+    with pytest.raises(ValueError, match="object 9 is not in the scene graph"):
+        gold_regions({"question": {"0": "9"}}, graph)
 
 
 def test_a_map_of_attention_becomes_its_cells() -> None:

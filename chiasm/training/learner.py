@@ -62,6 +62,8 @@ class GradientLearner:
             idle = bool(model.idle_parameters())
             accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=idle)
         self._wrapped, prepared = accelerator.prepare(model, bare)
+        if accelerator.scaler is None and accelerator.device.type in ("cpu", "cuda"):
+            prepared = bare  # accelerate's wrapper would add nothing but a search for packages in every step
         self._model, self._accelerator, self._clip_norm = model, accelerator, options.clip_norm
         self._parameters = [p for _, p in named]
         self._losses = losses

@@ -27,10 +27,15 @@ def test_an_error_is_raised_where_the_item_is_asked_for(count: int) -> None:
             raise ValueError("item 5")
         return int(item)
 
-    seen = []
-    with pytest.raises(ValueError, match="item 5"), ahead(make, ITEMS, count) as made:
-        for value in made:
-            seen.append(value)
+    seen: list[int] = []
+
+    def consume() -> None:
+        with ahead(make, ITEMS, count) as made:
+            for value in made:
+                seen.append(value)
+
+    with pytest.raises(ValueError, match="item 5"):
+        consume()
     assert seen == [0, 1, 2, 3, 4]
 
 

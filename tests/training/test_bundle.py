@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -120,7 +119,7 @@ def test_a_link_out_of_the_bundle_is_refused(folder: Path, tmp_path: Path) -> No
     outside = tmp_path / "outside.json"
     shutil.copy(path, outside)
     path.unlink()
-    os.symlink(outside, path)
+    path.symlink_to(outside)
     with pytest.raises(BundleError, match=r"task/task.json is a link out of the bundle"):
         Bundle.load(folder)
 

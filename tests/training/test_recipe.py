@@ -91,7 +91,7 @@ def test_a_mistake_is_refused_by_its_name(recipe: Make, setting: str, message: s
 
 @pytest.mark.parametrize("setting", ["training.lr", "=3", "training..lr=3"])
 def test_a_setting_that_is_none_is_refused(recipe: Make, setting: str) -> None:
-    with pytest.raises(RecipeError, match="expected section.key=value"):
+    with pytest.raises(RecipeError, match=r"expected section\.key=value"):
         recipe(setting)
 
 

@@ -75,7 +75,7 @@ def test_only_bad_rows_are_an_error(recipe: Make, words: Path, tmp_path: Path) -
 
 
 def test_no_data_folder_and_no_world_are_told(recipe: Make, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the data folder .* does not exist"):
+    with pytest.raises(DataError, match=r"the data folder .* does not exist"):
         read_splits(recipe(), tmp_path / "nothing")
     with pytest.raises(RecipeError, match=r"no generated world; say where the data is \(--data\)"):
         read_splits(recipe(), None)
@@ -107,9 +107,9 @@ def test_the_world_is_generated_into_the_cache(
 
 
 def test_a_wrong_world_is_a_mistake_in_the_recipe(recipe: Make) -> None:
-    with pytest.raises(RecipeError, match="data.world: .*scene"):
+    with pytest.raises(RecipeError, match=r"data.world: .*scene"):
         data_file.world_folder(recipe("data.world.kind=scenes", "data.world.scense=5"), show=False)
-    with pytest.raises(RecipeError, match="data.world: missing kind"):
+    with pytest.raises(RecipeError, match=r"data.world: missing kind"):
         data_file.world_folder(recipe("data.world.scenes=5"), show=False)
 
 

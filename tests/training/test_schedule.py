@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from chiasm.training.schedule import Plan, factor
@@ -51,7 +53,7 @@ def test_a_budget_that_is_too_small_brings_the_schedule_to_its_end_in_time() -> 
     assert step * 0.2 == pytest.approx(95, abs=1)
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
-    assert max(b - a for a, b in zip(shares, shares[1:], strict=False)) < 0.01
+    assert max(b - a for a, b in pairwise(shares)) < 0.01
 
 
 def test_a_slow_beginning_is_made_up_for() -> None:

@@ -17,7 +17,8 @@ from chiasm.synth.refer import SceneIndex
 from chiasm.synth.render import png, render
 from chiasm.synth.sampling import SceneSampler, image_number
 from chiasm.synth.scene import Scene
-from chiasm.synth.statements import Speaker, Statement, draw
+from chiasm.synth.statement import Speaker, Statement
+from chiasm.synth.statements import draw
 
 TRIES = 40  # pairs drawn per pair wanted, before another statement is tried
 IDS = 20  # image ids kept free for one statement

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 
 from chiasm.synth.forms import attributes, comparisons, existence, places, relations
@@ -42,6 +43,8 @@ FAMILIES: Mapping[str, Family] = {
     "compare_size": Family(comparisons.compare_size, 6),
     "compare_position": Family(comparisons.compare_position, 9),
 }
+NAMES = tuple(FAMILIES)
+CUMULATED = tuple(accumulate(family.frequency for family in FAMILIES.values()))
 FOLLOW_UPS = 0.3  # how often a question about an attribute is followed by one that its answer decides
 FOLLOW_UP_FORMS = (attributes.verify_attribute, attributes.choose_attribute)
 TRIES = 12  # per question wanted
@@ -52,11 +55,9 @@ def ask(scene: Scene, *, seed: int, count: int, held_out: Mapping[str, str]) -> 
     """Up to `count` different questions about the scene; the same arguments give the same ones."""
     rng = Random(f"questions/{seed}/{scene.image_id}")
     index = SceneIndex(scene, held_out)
-    names = list(FAMILIES)
-    frequencies = [family.frequency for family in FAMILIES.values()]
     asked: Counter[str] = Counter()
     found: dict[str, Question] = {}
-    for name in rng.choices(names, frequencies, k=count * TRIES):
+    for name in rng.choices(NAMES, cum_weights=CUMULATED, k=count * TRIES):
         if len(found) >= count:
             break
         family = FAMILIES[name]

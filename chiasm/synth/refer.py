@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from random import Random
 
 from chiasm.synth import world
@@ -31,6 +32,7 @@ PATTERNS: tuple[tuple[str, ...], ...] = (
     ("size", "material", "shape"),
 )
 FREQUENCIES = (5.0, 4.0, 2.0, 2.0, 2.0, 1.0, 1.5, 1.0, 1.0, 1.0, 0.7, 0.5, 0.5)
+CUMULATED = tuple(accumulate(FREQUENCIES))
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class SceneIndex:
     def refer(self, number: int, rng: Random, avoid: Collection[str] = ()) -> Phrase | None:
         """A random phrase without the kinds in `avoid` that denotes only this thing; None when none was found."""
         thing = self.things[number]
-        for kinds in rng.choices(PATTERNS, FREQUENCIES, k=10):
+        for kinds in rng.choices(PATTERNS, cum_weights=CUMULATED, k=10):
             if not any(kind in avoid for kind in kinds):
                 properties = tuple((kind, thing.value(kind)) for kind in kinds)
                 if self.denoted(properties) == 1 << number:

@@ -82,7 +82,7 @@ def test_questions_through_a_relation_go_through_exactly_one(scenes: Files) -> N
 
 
 def test_the_relation_decides_which_of_several_answers_is_right(scenes: Files) -> None:
-    """Without it the words fit things of different answers; but for "the table that carries ...", often the only one."""
+    """Without it the words fit things of different answers; a carrier is often the only one of its kind."""
     carriers = ("table,on,o", "frame,inside,o", "robot,holding,s")
     needed = total = 0
     for _, question, graph in every(scenes):

@@ -78,10 +78,12 @@ def query_relation(index: SceneIndex, rng: Random) -> Question | None:
     if kind == "size" and relation[0] in world.CONTACTS:
         return None
     sought = _sought(index, rng, relation, kind)
-    anchor = index.refer(anchor_number, rng)
-    if sought is None or anchor is None:
+    if sought is None:
         return None
     number, found = sought
+    anchor = index.refer(anchor_number, rng)
+    if anchor is None:
+        return None
     value = index.things[number].value(kind)
     program = Program()
     step = program.relate(found, relation[0], relation[1], program.select(anchor, anchor_number), number)
@@ -167,8 +169,10 @@ def _verify_existence(index: SceneIndex, rng: Random) -> Question | None:
     fitting = index.denoted(found.properties) & ~(1 << anchor_number)
     sides = {side: index.related(side, "s", anchor_number) for side in axis}
     occupied = [side for side in axis if sides[side][0] & fitting]
+    if len(occupied) != 1 or any(unclear & fitting for _, unclear in sides.values()):
+        return None
     anchor = index.refer(anchor_number, rng)
-    if len(occupied) != 1 or anchor is None or any(unclear & fitting for _, unclear in sides.values()):
+    if anchor is None:
         return None
     true = occupied[0]
     asked = true if rng.random() < 0.5 else world.OPPOSITE[true]

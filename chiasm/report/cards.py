@@ -127,7 +127,8 @@ def _details(explanation: Explanation, name: str) -> Html | None:
     shown = [part for part in parts if part is not None]
     if not shown:
         return None
-    return tag("details", tag("summary", "Evidence: other methods, curves, attention"), *shown)
+    summary = tag("summary", "Evidence: other methods, curves, attention")
+    return tag("details", summary, tag("div", *shown, class_="evidence"))
 
 
 def _method(explanation: Explanation, attribution: Attribution, name: str) -> Html:
@@ -149,7 +150,7 @@ def _curves(explanation: Explanation) -> Html | None:
     if main is None or not main.faithfulness:
         return None
     charts = [curve_chart(score, STREAMS.get(stream, stream)) for stream, score in main.faithfulness.items()]
-    return tag("section", tag("h4", f"Hiding by {main.title}"), tag("div", *charts, class_="charts"))
+    return tag("section", tag("h4", f"Hiding by {main.title}"), tag("div", *charts, class_="charts"), class_="curves")
 
 
 def curve_chart(score: Faithfulness, what: str) -> Html:

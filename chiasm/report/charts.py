@@ -78,8 +78,8 @@ def lines(
     ys = [y for c in curves for y in c.y if math.isfinite(y)]
     if not xs or not ys:
         return Html("")
-    x_ticks = ticks(min(xs), max(xs))
-    y_ticks = ticks(*(y_range or (min(ys), max(ys))))
+    x_ticks = ticks(min(xs), max(xs), least=1 if all(float(x).is_integer() for x in xs) else 0)
+    y_ticks = ticks(*(y_range or _range(ys, as_percent)))
     box = _Box(min(xs), max(xs), y_ticks[0], y_ticks[-1])
     drawing = [*(_y_tick(box, y, as_percent) for y in y_ticks), *(_x_tick(box, x) for x in x_ticks)]
     drawing += [_curve(box, c) for c in curves]
@@ -92,7 +92,8 @@ def lines(
         role="img",
         aria_label=_spoken(title, curves, as_percent),
     )
-    legend = tag("p", *(_legend(c) for c in curves), class_="legend") if len(curves) > 1 else None
+    named = [c for c in curves if c.name]
+    legend = tag("p", *(_legend(c) for c in named), class_="legend") if len(named) > 1 else None
     return tag("figure", tag("figcaption", title), legend, svg, class_="lines")
 
 
@@ -114,12 +115,19 @@ class _Box:
         return HEIGHT - BOTTOM - height * (value - self.y0) / ((self.y1 - self.y0) or 1.0)
 
 
-def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round values that enclose `low` to `high`: about `wanted` of them."""
+def _range(values: Sequence[float], as_percent: bool) -> tuple[float, float]:
+    """From the lowest to the highest; shares get some room, but never outside 0 to 1."""
+    low, high = min(values), max(values)
+    return (max(0.0, low - 0.05), min(1.0, high + 0.05)) if as_percent else (low, high)
+
+
+def ticks(low: float, high: float, wanted: int = 5, least: float = 0) -> list[float]:
+    """Round values that enclose `low` to `high`: about `wanted` of them, at least `least` apart."""
     if high <= low:
         low, high = low - 0.5, high + 0.5
     scale = 10 ** math.floor(math.log10((high - low) / wanted))
     step = next(scale * m for m in (1, 2, 5, 10) if (high - low) / (scale * m) <= wanted)
+    step = max(step, least)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(step * i, 12) for i in range(first, last + 1)]
 
@@ -159,7 +167,7 @@ def _spoken(title: str, curves: Sequence[Line], as_percent: bool) -> str:
     def say(value: float) -> str:
         return percent(value) if as_percent else short(value)
 
-    ends = "; ".join(f"{c.name} from {say(c.y[0])} to {say(c.y[-1])}" for c in curves)
+    ends = "; ".join(f"{c.name} from {say(c.y[0])} to {say(c.y[-1])}" for c in curves if c.name)
     return f"{title}. {ends}"
 
 

@@ -12,9 +12,10 @@ from chiasm.report.cards import STREAMS, card
 from chiasm.report.charts import Bar, Line, bars, lines, smooth
 from chiasm.report.contents import Report, parts_of
 from chiasm.report.html import Html, join, tag
-from chiasm.report.tables import Table, metrics_table, percent, percent_range, signed
+from chiasm.report.tables import NUMBERS, Table, metrics_table, range_of, signed, systems_table, value_of
 
 MOST_TYPES = 30  # of a facet, shown as bars: GQA's `detailed` has over a hundred
+SHORT = {"attr": "attribute", "cat": "category", "obj": "object", "rel": "relation"}  # GQA's semantic types
 GENERATED = (
     "Generated world: these numbers come from pictures and questions that Chiasm made itself. "
     "They test the system, and are not results on real data."
@@ -34,14 +35,18 @@ def headline(report: Report) -> Html | None:
         return None
     main = report.metrics[report.headline]
     systems = [Bar("this model", main), *(Bar(name, e, "baseline") for name, e in report.baselines.items())]
+    interval = range_of(report.headline, main)
     tile = tag(
         "div",
-        tag("span", percent(main.value), class_="big"),
-        tag("span", f"{report.headline}, 95 % interval {percent_range(main)}, {main.n:,} cases"),
+        tag("span", value_of(report.headline, main), class_="big"),
+        tag("span", f"{report.headline}, 95 % interval {interval}, {main.n:,} cases"),
         _paper(report.paper),
         class_="tile",
     )
-    chart = bars(systems, label=f"{report.headline} of this model and of baselines")
+    chart: Html = bars(systems, label=f"{report.headline} of this model and of baselines")
+    if report.headline in NUMBERS:
+        named = {system.name: system.estimate for system in systems}
+        chart = html_table(systems_table(named, title="This model and baselines", metric=report.headline))
     return section("Result", tag("div", tile, chart, class_="result"), generated=report.generated)
 
 
@@ -59,7 +64,12 @@ def types(report: Report) -> Html | None:
         return None
     name = next(iter(report.baseline_parts), "")
     other = parts_of(report.baseline_parts[name], report.headline) if name else {}
-    charts = [_facet(facet, kinds, other.get(facet, {}), name) for facet, kinds in facets.items()]
+    named = {facet: kinds for facet, kinds in facets.items() if not all(kind.isdigit() for kind in kinds)}
+    counted = {facet: kinds for facet, kinds in facets.items() if facet not in named}
+    charts = [_facet(facet, kinds, other.get(facet, {}), name) for facet, kinds in named.items()]
+    if counted:
+        curves = [_by_number(facet, kinds, other.get(facet, {}), name) for facet, kinds in counted.items()]
+        charts.append(tag("div", *curves, class_="charts"))
     said = f"Whiskers are 95 % intervals. The tick is the {name} baseline." if name else "Whiskers are 95 % intervals."
     return section("By type", tag("p", said, class_="how"), *charts, generated=report.generated)
 
@@ -68,10 +78,24 @@ def _facet(facet: str, kinds: Mapping[str, Estimate], other: Mapping[str, Estima
     """One facet: best known types first when there are too many to show."""
     common = sorted(kinds, key=lambda kind: -kinds[kind].n)[:MOST_TYPES]
     shown = [kind for kind in kinds if kind in set(common)]
-    rows = [Bar(kind.replace("_", " "), kinds[kind], mark=other.get(kind)) for kind in shown]
+    rows = [Bar(SHORT.get(kind, kind.replace("_", " ")), kinds[kind], mark=other.get(kind)) for kind in shown]
     left = len(kinds) - len(shown)
     note = tag("p", f"{left} rarer types are only in the table of all metrics.", class_="how") if left else None
     return tag("div", tag("h3", facet), bars(rows, label=f"by {facet}", mark_name=mark_name), note, class_="facet")
+
+
+def _by_number(facet: str, kinds: Mapping[str, Estimate], other: Mapping[str, Estimate], name: str) -> Html:
+    """A facet that counts something (words of a question, steps of its program) as curves with the interval."""
+    numbers = sorted((int(kind) for kind in kinds if kinds[kind].n), key=int)
+    found = [kinds[str(number)] for number in numbers]
+    places = [float(number) for number in numbers]
+    curves = [Line("this model", places, [e.value for e in found])]
+    if other:
+        values = [other[str(number)].value if str(number) in other else math.nan for number in numbers]
+        curves.append(Line(name, places, values, "against"))
+    curves += [Line("95 % interval", places, [e.low for e in found], "faint")]
+    curves += [Line("", places, [e.high for e in found], "faint")]
+    return lines(curves, title=f"By number of {facet}", x_name=facet, y_name="share", y_range=(0, 1), as_percent=True)
 
 
 def training(report: Report) -> Html | None:
@@ -89,8 +113,8 @@ def training(report: Report) -> Html | None:
         charts.append(lines([Line("loss", steps, means)], title="Training loss", x_name="step", y_name="loss"))
     if checks:
         curve = Line("validation", [float(step) for step, _ in checks], [float(value) for _, value in checks])
-        title = f"Validation {report.headline}"
-        charts.append(lines([curve], title=title, x_name="step", y_name=report.headline, as_percent=True))
+        title, shares = f"Validation {report.headline}", report.headline not in NUMBERS
+        charts.append(lines([curve], title=title, x_name="step", y_name=report.headline, as_percent=shares))
     if not charts:
         return None
     return section("Training", tag("div", *charts, class_="charts"), generated=report.generated)

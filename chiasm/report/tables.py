@@ -27,6 +27,23 @@ def percent_range(estimate: Estimate, digits: int = 1) -> str:
     return f"{100 * estimate.low:.{digits}f}–{100 * estimate.high:.{digits}f}"
 
 
+NUMBERS = frozenset({"distribution", "mae", "rmse", "r2", "pearson"})  # metrics that are not shares of cases
+
+
+def value_of(name: str, estimate: Estimate) -> str:
+    """A metric's value: a share as a percentage, any other as a number."""
+    if name.partition("/")[0] not in NUMBERS:
+        return percent(estimate.value)
+    return "–" if math.isnan(estimate.value) else f"{estimate.value:.3g}"
+
+
+def range_of(name: str, estimate: Estimate) -> str:
+    """A metric's 95 % interval, in the unit of its value."""
+    if name.partition("/")[0] not in NUMBERS or math.isnan(estimate.value):
+        return percent_range(estimate)
+    return f"{estimate.low:.3g} to {estimate.high:.3g}"
+
+
 def signed(value: float, digits: int = 2) -> str:
     """0.341 -> "+0.34", and never "-0.00"."""
     return f"{round(value, digits) + 0.0:+.{digits}f}"
@@ -78,10 +95,10 @@ def metrics_table(
     rows = tuple(
         (
             name,
-            percent(e.value),
-            percent_range(e),
+            value_of(name, e),
+            range_of(name, e),
             f"{e.n:,}",
-            *(percent(other[name].value) if name in other else "–" for other in others.values()),
+            *(value_of(name, other[name]) if name in other else "–" for other in others.values()),
         )
         for name, e in metrics.items()
     )
@@ -90,7 +107,7 @@ def metrics_table(
 
 def systems_table(systems: Mapping[str, Estimate], *, title: str, metric: str = "accuracy") -> Table:
     """One row a system, for one metric."""
-    rows = tuple((name, percent(e.value), percent_range(e), f"{e.n:,}") for name, e in systems.items())
+    rows = tuple((name, value_of(metric, e), range_of(metric, e), f"{e.n:,}") for name, e in systems.items())
     return Table(title, ("system", metric, "95 % interval", "n"), rows)
 
 

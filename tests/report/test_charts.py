@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -58,3 +59,19 @@ def test_smoothing_keeps_the_mean_and_bounds_the_points() -> None:
     assert len(means) == 200
     assert sum(means) / 200 == pytest.approx(499.5)
     assert places[0] == 2.0
+
+
+def test_a_constant_share_is_drawn_between_nought_and_one() -> None:
+    chart = lines([Line("a", [1, 2], [0.0, 0.0])], title="t", x_name="step", y_name="y", as_percent=True)
+    assert "-" not in "".join(re.findall(r">([^<>]*%)</text>", chart))
+
+
+def test_steps_are_marked_at_whole_numbers_only() -> None:
+    chart = lines([Line("a", [50, 51], [0.5, 1.0])], title="t", x_name="step", y_name="y")
+    assert ">50.2<" not in chart
+    assert ">50<" in chart
+
+
+def test_a_curve_without_a_name_is_not_in_the_legend() -> None:
+    curves = [Line("a", [0, 1], [0, 1]), Line("b", [0, 1], [1, 0]), Line("", [0, 1], [0, 0])]
+    assert lines(curves, title="t", x_name="x", y_name="y").count('class="key') == 2

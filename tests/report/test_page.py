@@ -171,3 +171,18 @@ def test_a_failed_write_leaves_the_former_page(tmp_path: Path, monkeypatch: pyte
         write_page("new", path)
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == ["r.html"]
+
+
+def test_types_that_count_something_are_curves_and_named_types_are_bars(report: Report) -> None:
+    metrics = {**METRICS, "accuracy/words/4": share(9, 10), "accuracy/words/5": share(7, 10)}
+    page = render(replace(report, metrics=metrics))
+    assert "By number of words" in page
+    assert page.count('role="listitem"') == 3 + 2, "three systems and two named types"
+
+
+def test_a_predicted_number_is_reported_in_its_unit() -> None:
+    metrics = {"r2": Estimate(0.41, 0.3, 0.5, 200), "rmse": Estimate(12.5, 11.0, 13.9, 200)}
+    page = render(Report(title="x", metrics=metrics, headline="r2", baselines={"mean": Estimate(0.0, -0.1, 0.1, 200)}))
+    assert '<span class="big">0.41</span>' in page
+    assert "-0.1 to 0.1" in page
+    assert "41.0 %" not in page

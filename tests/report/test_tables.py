@@ -67,3 +67,8 @@ def test_json_holds_plain_values_and_null_for_unknown(tmp_path: Path) -> None:
     assert read["accuracy"] == {"value": 0.9, "low": 0.85, "high": 0.94, "n": 1200}
     assert read["accuracy/structural/query"]["value"] is None
     assert to_plain((1, [math.inf])) == [1, [None]]
+
+
+def test_a_metric_that_is_no_share_is_no_percentage() -> None:
+    table = metrics_table({"rmse": Estimate(1.234, 1.1, 1.4, 50), "distribution": Estimate(8.57, 8.3, 8.84, 100)})
+    assert [row[1:3] for row in table.rows] == [("1.23", "1.1 to 1.4"), ("8.57", "8.3 to 8.84")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from chiasm.data.column_map import ColumnGuess
     from chiasm.data.rows import Rows as ReadRows
     from chiasm.training.recipe import Recipe
 
@@ -67,9 +68,23 @@ def read_and_show(rows: Path, columns: Sequence[str] | None, on_error: str) -> R
     from chiasm.data.rows import read_rows
 
     read = read_rows(rows, column_map(columns), on_error=on_error)
-    for guess in read.columns:
-        print(f"column {guess.column!r}: {guess.role} ({guess.reason})", file=sys.stderr)
+    _show_columns(read.columns)
     return read
+
+
+def show_guesses(recipe: Recipe, data: Path | None) -> None:
+    """What each column of a file of rows is taken for, on stderr, before a recipe is trained on it."""
+    if recipe.data.source != "rows" or data is None or not data.is_file():
+        return
+    from chiasm.data.column_map import override
+    from chiasm.data.rows import guess
+
+    _show_columns(override(guess(data)[1], recipe.data.options.get("columns")))
+
+
+def _show_columns(columns: Sequence[ColumnGuess]) -> None:
+    for column in columns:
+        print(f"column {column.column!r}: {column.role} ({column.reason})", file=sys.stderr)
 
 
 def changed_recipe(name: str, settings: Sequence[str]) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chiasm.metrics.estimate import Estimate
     from chiasm.report.tables import Table
+
+MOST_ROWS = 40  # of a table that is shown whole
+MOST_PARTS = 12  # parts of one metric that are shown in a longer one
 
 
 def show_table(table: Table) -> None:
@@ -26,10 +30,24 @@ def show_table(table: Table) -> None:
 def show_metrics(
     metrics: Mapping[str, Estimate], title: str, baselines: Mapping[str, Mapping[str, Estimate]] | None = None
 ) -> None:
-    """Metrics with their intervals, one row each, beside the same metrics of others."""
+    """Metrics with their intervals, one row each, beside the same metrics of others.
+
+    Of many metrics, the parts ("f1/<label>") that are too many to read are only counted; the JSON file has them.
+    """
     from chiasm.report.tables import metrics_table
 
-    show_table(metrics_table(metrics, title=title, baselines=baselines))
+    shown = readable(metrics)
+    show_table(metrics_table(shown, title=title, baselines=baselines))
+    if len(shown) < len(metrics):
+        print(f"and {len(metrics) - len(shown)} numbers of single parts, in the JSON file\n")
+
+
+def readable(metrics: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """All metrics when they are few; otherwise without the parts of every facet that has many."""
+    if len(metrics) <= MOST_ROWS:
+        return dict(metrics)
+    sizes = Counter(name.rpartition("/")[0] for name in metrics)
+    return {name: e for name, e in metrics.items() if "/" not in name or sizes[name.rpartition("/")[0]] <= MOST_PARTS}
 
 
 def written(*paths: Path) -> None:

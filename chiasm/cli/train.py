@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import OnError, changed_recipe
+from chiasm.cli._inputs import OnError, changed_recipe, show_guesses
 
 
 def command(
@@ -42,7 +42,7 @@ def command(
       chiasm train demo
       chiasm train lxmert_gqa --data GQA --out runs/gqa
       chiasm train demo --set options.hidden_size=256 --set training.lr=1e-4 --out runs/wider
-      chiasm train mine.toml --data rows.csv --on-error skip
+      chiasm train lxmert_rows --data rows.csv --on-error skip
       chiasm train lxmert_gqa --data GQA --out runs/gqa --resume
       accelerate launch --num_processes 2 -m chiasm train lxmert_gqa --data GQA
     """
@@ -55,6 +55,7 @@ def command(
     if seed is not None:
         changes.append(f"training.seed={seed}")
     chosen = changed_recipe(recipe, changes)
+    show_guesses(chosen, data)
     result = train(chosen, data, out, resume, overwrite=overwrite, on_error=on_error.value)
     if not PartialState().is_main_process:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import signal
@@ -255,3 +256,34 @@ def test_the_help_of_synth_names_every_option_of_every_kind() -> None:
     for kind, options in KINDS.items():
         assert kind in text
         assert [f.name for f in fields(options) if f.name not in text] == []
+
+
+# -- your own rows ----------------------------------------------------------------------------------------------------
+
+
+def test_a_model_of_ones_own_rows_says_what_it_took_the_columns_for(
+    chiasm: Chiasm, world: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    asked = json.loads((world / "questions" / "train_balanced_questions.json").read_text()).values()
+    rows = tmp_path / "rows.csv"
+    with rows.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["picture", "asked", "reply"])
+        table.writerows([world / "images" / f"{q['imageId']}.png", q["question"], q["answer"]] for q in asked)
+        table.writerow(["absent.png", "is it red?", "yes"])
+    small = [
+        f"--set=options.{size}"
+        for size in ("hidden_size=16", "num_attention_heads=2", "intermediate_size=32", "cross_layers=1")
+    ]
+    words = ("train", "lxmert_rows", "--data", rows, "--out", tmp_path / "run", "--set", "training.epochs=1", *small)
+    reply = ("--set", "data.options.columns.reply=answer")
+    assert chiasm(*words) == 1  # nothing says which column is the answer
+    assert chiasm(*words, *reply) == 1
+    assert "absent.png" in capsys.readouterr().err
+    assert chiasm(*words, *reply, "--on-error", "skip") == 0
+    told = capsys.readouterr()
+    assert "column 'picture': image" in told.err
+    assert "column 'reply': answer (as you say)" in told.err
+    assert "left out:" in told.out
+    assert "numbers of single parts, in the JSON file" in told.out
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["skipped_rows"]

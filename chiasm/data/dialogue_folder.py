@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from chiasm.data.conversation import Conversation, Features
-from chiasm.data.example import DataError, RowError, raise_rows
+from chiasm.data.example import DataError, Example, RowError, raise_rows
 
 DIALOGUES, FEATURES = "dialogues.jsonl", "features.safetensors"
 
@@ -30,6 +30,26 @@ class Labelled:
     conversation: Conversation
     labels: tuple[str | None, ...]
     split: str
+
+
+def gathered(examples: Sequence[Example], split: str) -> list[Labelled]:
+    """The dialogues behind a source's examples, with their labels; utterances that are no example have none."""
+    labels: dict[int, list[str | None]] = {}
+    found: dict[int, Conversation] = {}
+    for example in examples:
+        conversation, position = example.values["dialogue"], example.values["position"]
+        found.setdefault(id(conversation), conversation)
+        labels.setdefault(id(conversation), [None] * len(conversation))[position] = example.values["answer"]
+    return [Labelled(conversation, tuple(labels[key]), split) for key, conversation in found.items()]
+
+
+def with_features(dialogues: Sequence[Labelled], name: str, tables: Sequence[Features]) -> list[Labelled]:
+    """The dialogues with one more modality: a table (U, F) for each, in order. Raises `RowError`."""
+    changed = []
+    for one, table in zip(dialogues, tables, strict=True):
+        features = {**one.conversation.features, name: table}
+        changed.append(replace(one, conversation=replace(one.conversation, features=features)))
+    return changed
 
 
 def write_dialogues(folder: Path, dialogues: Sequence[Labelled]) -> None:

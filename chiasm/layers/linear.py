@@ -15,7 +15,8 @@ class Linear(nn.Linear):
 
     At inference in float32 on a CPU where oneDNN is the kernel in use, W is kept a second time in oneDNN's own
     blocked layout, so that no product reorders it, and a gelu that follows is computed inside the product. The copy
-    is made at the first use and again whenever W changes; it is no part of the state and is never saved.
+    is made at the first use and again whenever W changes or may have been trained; it is no part of the state and is
+    never saved.
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
@@ -39,6 +40,9 @@ class Linear(nn.Linear):
             weight, bias = self._packed_weight(start, stop), self.bias[start:stop]
             algorithm = "none" if then == "gelu" else None  # "none": the erf form, not the tanh approximation
             return torch.ops.mkldnn._linear_pointwise(x, weight, bias, then, [], algorithm)
+        if torch.is_grad_enabled():
+            # A training step may follow, and torch's fused optimisers change W without raising its version.
+            self._packed.clear()
         y = nn.functional.linear(x, self.weight[start:stop], self.bias[start:stop])
         return nn.functional.gelu(y) if then == "gelu" else y
 

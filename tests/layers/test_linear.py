@@ -43,6 +43,18 @@ def test_a_changed_weight_is_packed_again(layer: Linear) -> None:
         assert torch.equal(layer(X), torch.ones(2, 5, 40))
 
 
+@pytest.mark.parametrize("fused", [True, False])  # a fused step changes the weights without raising their version
+def test_a_weight_that_was_trained_is_packed_again(layer: Linear, fused: bool) -> None:
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=fused)
+    with kernels.using("onednn"):
+        with torch.no_grad():
+            layer(X)
+        layer(X).square().sum().backward()
+        optimiser.step()
+        with torch.no_grad():
+            torch.testing.assert_close(layer(X), plain(layer), rtol=0, atol=1e-6)
+
+
 def test_training_and_the_default_kernel_pack_nothing(layer: Linear) -> None:
     with kernels.using("onednn"):
         layer(X).sum().backward()

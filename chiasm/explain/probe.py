@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chiasm.batch import Batch, Output, Stream, Text
+from chiasm.batch import Batch, Output, Stream, Table, Text
 from chiasm.models import CrossModalModel
 from chiasm.objectives.answers import number, one_answer
 from chiasm.tasks import BaseTask
@@ -86,8 +86,12 @@ def _unshared(stream: Stream) -> Stream:
 def items(stream: Stream) -> Tensor | None:
     """(rows, K) bool: what can be hidden in a stream; None for a stream that is not a sequence.
 
-    Of a text these are its words: [CLS] and [SEP], the first and the last real position, always stay.
+    Of a text these are its words: [CLS] and [SEP], the first and the last real position, always stay. Of a table they
+    are its columns: numbers, then categories.
     """
+    if isinstance(stream, Table):
+        columns = stream.numbers.shape[1] + stream.categories.shape[1]
+        return torch.ones(stream.num_rows, columns, dtype=torch.bool, device=stream.numbers.device)
     mask = getattr(stream, "attention_mask", None)
     if mask is None:
         features = getattr(stream, "features", None)
@@ -104,16 +108,30 @@ def items(stream: Stream) -> Tensor | None:
 def hide(batch: Batch, name: str, hidden: Tensor) -> Batch:
     """The batch without the items of stream `name` where `hidden` (rows, K) is true: their mask bit is False.
 
-    Nothing attends to a hidden word or region; the others keep their positions and boxes.
+    Nothing attends to a hidden word or region; the others keep their positions and boxes. A hidden number of a table
+    is 0, the middle of its transformed column; a hidden category is unknown.
     """
     streams = dict(batch.streams())
     stream: Any = streams[name]
-    mask = stream.attention_mask if stream.attention_mask is not None else torch.ones_like(hidden)
-    changed = replace(stream, attention_mask=mask & ~hidden)
+    if isinstance(stream, Table):
+        changed: Any = _without_columns(stream, hidden)
+    else:
+        mask = stream.attention_mask if stream.attention_mask is not None else torch.ones_like(hidden)
+        changed = replace(stream, attention_mask=mask & ~hidden)
     if name in batch.more:
         return replace(batch, more={**batch.more, name: changed})
     fields: dict[str, Any] = {name: changed}
     return replace(batch, **fields)
+
+
+def _without_columns(table: Table, hidden: Tensor) -> Table:
+    numbers, categories = hidden.split([table.numbers.shape[1], table.categories.shape[1]], 1)
+    return replace(
+        table,
+        numbers=table.numbers.masked_fill(numbers, 0.0),
+        numbers_mask=table.numbers_mask & ~numbers,
+        categories=table.categories.masked_fill(categories, 0),
+    )
 
 
 @contextmanager

@@ -7,7 +7,8 @@ gathered. `future = 0` is what makes a model causal: nothing said later is in th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,7 +22,7 @@ from torch import Tensor
 from chiasm.batch import Dialogue
 from chiasm.data.columns import Column, Preprocessor
 from chiasm.data.conversation import Conversation, conversations
-from chiasm.data.example import DataError, Example, RowError, raise_rows
+from chiasm.data.example import BadRows, DataError, Example, RowError, raise_rows
 from chiasm.data.text import TRAIN, TextColumn, read_vocabulary, train_pieces, word_piece_tokenizer
 
 SILENCE = "[UNK]"  # stands for an utterance without words: in a transcript that is something said, not a bad row
@@ -128,6 +129,10 @@ class Preprocess(Preprocessor):
         return {"feature_size": sum(self.sizes.values()), "vocab_size": words}
 
     def fit(self, examples: Sequence[Example]) -> Self:
+        with _blamed_on(examples):
+            return self._fit(examples)
+
+    def _fit(self, examples: Sequence[Example]) -> Self:
         found, _, _ = conversations(examples)
         self.sizes = {name: _table(found, name).shape[1] for name in self.options["modalities"]}
         features = self._features(found).astype(np.float64)
@@ -139,7 +144,11 @@ class Preprocess(Preprocessor):
         return self
 
     def encode(self, examples: Sequence[Example]) -> DialogueColumn:
-        """Raises `RowError` naming dialogues without a modality, of another size, or without words."""
+        """Raises `RowError`s naming the rows of dialogues without a modality, of another size, or without words."""
+        with _blamed_on(examples):
+            return self._encode(examples)
+
+    def _encode(self, examples: Sequence[Example]) -> DialogueColumn:
         found, which, position = conversations(examples)
         features = self._features(found)
         if self.options["standardise"]:
@@ -197,6 +206,20 @@ class Preprocess(Preprocessor):
         ids = np.fromiter((i for e in encoded for i in e.ids), np.int32, int(lengths.sum()))
         offsets = torch.from_numpy(np.concatenate([[0], lengths.cumsum()]))
         return TextColumn(torch.from_numpy(ids), offsets, pad_id=self._tokenizer.get_vocab()["[PAD]"])
+
+
+@contextmanager
+def _blamed_on(examples: Sequence[Example]) -> Iterator[None]:
+    """What is wrong with a dialogue is wrong with each of its rows: errors name these, so that they can be skipped."""
+    try:
+        yield
+    except (RowError, BadRows) as error:
+        found = [error] if isinstance(error, RowError) else [e for e in error.exceptions if isinstance(e, RowError)]
+        reasons = {one.row_id: one.reason for one in found}
+        rows = [(e, getattr(e.values.get("dialogue"), "id", None)) for e in examples]
+        spread = [RowError(reasons[c], origin=e.origin, row_id=e.id) for e, c in rows if c in reasons]
+        raise_rows(spread)
+        raise
 
 
 def _table(found: Sequence[Conversation], name: str, size: int | None = None) -> NDArray[np.float32]:

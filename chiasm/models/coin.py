@@ -91,7 +91,7 @@ class Coin(CrossModalModel):
         return Output(scores={"answer": self.scores(u)}, states={"pooled": u})
 
     def evidence(self) -> tuple[Evidence, ...]:
-        """What the utterance reads in the dialogue, what the dialogue's utterances attend to, and the gates."""
+        """What the utterance reads in the dialogue, and what the dialogue's utterances attend to, stack by stack."""
         name = {module: name for name, module in self.named_modules()}
         reads = tuple(name[stack.read_tap] for stack in self.stacks)
         attention = tuple(name[stack.attention_tap] for stack in self.stacks)
@@ -99,10 +99,6 @@ class Coin(CrossModalModel):
             Evidence("memory read", "utterance", "dialogue", reads, "what the utterance reads in the dialogue"),
             Evidence("self-attention", "dialogue", "dialogue", attention, "utterances look at each other"),
         )
-
-    def idle_parameters(self) -> frozenset[str]:
-        """Nothing is idle, once a dialogue has several speakers and a history."""
-        return frozenset()
 
 
 Model = Coin

@@ -164,6 +164,14 @@ def test_a_bad_row_is_named_with_its_reason(value: dict[str, Any], reason: str) 
         prepared.encode([Example("row7", value, origin="file.csv, line 8")])
 
 
+def test_a_bad_dialogue_is_named_by_its_rows_so_that_they_can_be_skipped() -> None:
+    prepared = Preprocess(modalities=["text"]).fit(rows(talk()))
+    bad = replace(talk("b"), features={})
+    with pytest.raises(BadRows) as caught:
+        prepared.encode([*rows(talk()), *rows(bad)])
+    assert {error.row_id for error in caught.value.exceptions} == {f"b_{i}" for i in range(4)}  # type: ignore[union-attr]
+
+
 def test_features_that_are_not_finite_are_refused_with_their_utterance() -> None:
     table = np.zeros((4, 1), np.float32)
     table[2] = np.nan

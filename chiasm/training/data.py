@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -52,16 +53,26 @@ class Prepared:
 
 
 @dataclass
-class _Rows:
-    """Keeps the bad rows that were left out."""
+class BadRowPolicy:
+    """What to do with bad rows: "stop" at them, or "skip" them and keep them in `skipped`."""
 
-    on_error: OnError
+    on_error: OnError = "stop"
     skipped: list[RowError] = field(default_factory=list)
+
+    def read(self, action: Callable[[], list[Example]]) -> list[Example]:
+        """What a source reads; with "skip" the usable rows of a source that names bad ones."""
+        try:
+            return action()
+        except BadRows as error:
+            if self.on_error == "stop" or error.usable is None:
+                raise
+            self.skipped += error.rows
+            return list(error.usable)
 
     def attempt(
         self, examples: Sequence[Example], action: Callable[[Sequence[Example]], T]
     ) -> tuple[Sequence[Example], T]:
-        """`action(examples)`; with "skip" again without the rows it calls bad, until there is none."""
+        """The rows that were used, and `action` of them; with "skip" again without those it calls bad."""
         while True:
             try:
                 return examples, action(examples)
@@ -77,23 +88,24 @@ class _Rows:
                 examples = kept
 
 
-def read_splits(recipe: Recipe, data: Path | None, *, on_error: OnError = "stop", show: bool = True) -> Splits:
+def read_splits(recipe: Recipe, data: Path | None, policy: BadRowPolicy, *, show: bool = True) -> Splits:
     """The recipe's splits from the folder `data`, or from its generated world. Raises `DataError`, `RecipeError`."""
     section = recipe.data
     folder = world_folder(recipe, show=show) if data is None else data
     wanted = {"train": section.train, "validation": section.validation, "test": section.test}
-    read = {use: read_named(recipe, folder, names) for use, names in wanted.items() if names}
+    read = {use: read_named(recipe, folder, names, policy) for use, names in wanted.items() if names}
     if not section.validation and section.validation_share:
         read["train"], read["validation"] = held_out(read["train"], section.validation_share, recipe.training.seed)
     return read
 
 
-def read_named(recipe: Recipe, folder: Path, names: Sequence[str]) -> list[Example]:
+def read_named(recipe: Recipe, folder: Path, names: Sequence[str], policy: BadRowPolicy) -> list[Example]:
     """The named splits of the recipe's source, one after the other. Raises `DataError` when there is no example."""
     if not folder.exists():
         raise DataError(f"the data folder {folder} does not exist")
     read = source(recipe.data.source).read
-    examples = [example for name in names for example in read(folder, name, **recipe.data.options)]
+    parts = [policy.read(partial(read, folder, name, **recipe.data.options)) for name in names]
+    examples = [example for part in parts for example in part]
     if not examples:
         raise DataError(f"{folder}: the split {', '.join(names)} of {recipe.data.source!r} holds no example")
     return examples
@@ -137,14 +149,13 @@ def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list
     return train, [example for example in examples if _group(example) in chosen]
 
 
-def prepare(recipe: Recipe, splits: Splits, *, on_error: OnError = "stop") -> Prepared:
+def prepare(recipe: Recipe, splits: Splits, policy: BadRowPolicy) -> Prepared:
     """Fit preprocessors and task on the training examples, encode every split.
 
-    Raises `RowError`, or `BadRows`, naming bad rows; with `on_error="skip"` they are left out.
+    Raises `RowError`, or `BadRows`, naming bad rows, unless the policy is to skip them.
     """
     if not splits.get("train"):
         raise DataError("there are no training examples")
-    rows = _Rows(on_error)
     preprocessors = {stream: modality(stream).Preprocess(**options) for stream, options in recipe.streams.items()}
     task: BaseTask = task_file(recipe.task).Task(**recipe.task_options)
 
@@ -158,9 +169,9 @@ def prepare(recipe: Recipe, splits: Splits, *, on_error: OnError = "stop") -> Pr
         streams = {stream: p.encode(examples) for stream, p in preprocessors.items()}
         return EncodedDataset(examples, streams, task.targets(examples))
 
-    train, _ = rows.attempt(splits["train"], fit)
-    encoded = {use: rows.attempt(train if use == "train" else given, encode)[1] for use, given in splits.items()}
-    return Prepared(preprocessors, task, encoded, tuple(rows.skipped))
+    train, _ = policy.attempt(splits["train"], fit)
+    encoded = {use: policy.attempt(train if use == "train" else given, encode)[1] for use, given in splits.items()}
+    return Prepared(preprocessors, task, encoded, tuple(policy.skipped))
 
 
 def _group(example: Example) -> str:
@@ -175,4 +186,4 @@ def _group(example: Example) -> str:
 def _bad_rows(error: RowError | BadRows) -> list[RowError]:
     if isinstance(error, RowError):
         return [error]
-    return [row for row in error.exceptions if isinstance(row, RowError)]
+    return error.rows

@@ -16,7 +16,7 @@ from chiasm.metrics.estimate import Estimate
 from chiasm.models import CrossModalModel
 from chiasm.tasks import BaseTask, Prediction
 from chiasm.training.bundle import Bundle
-from chiasm.training.data import read_named, world_folder
+from chiasm.training.data import BadRowPolicy, OnError, read_named, world_folder
 from chiasm.training.files import write_json
 from chiasm.training.predict import predict
 from chiasm.training.progress import Progress, progress
@@ -31,6 +31,7 @@ def evaluate(
     submission: Path | str | None = None,
     metrics: Path | str | None = None,
     batch_size: int | None = None,
+    on_error: OnError = "stop",
     show: bool | None = None,
 ) -> Mapping[str, Estimate]:
     """The task's metrics of `bundle` on `data`.
@@ -38,11 +39,13 @@ def evaluate(
     - `data`: a folder that the recipe's source reads, or examples; None: the recipe's generated world
     - `split`: a split of the source; by default the recipe's test splits, else its validation splits
     - `predictions`, `submission`, `metrics`: files to write: every answer (JSON lines), the official file, the metrics
+    - `on_error="skip"`: measure without the bad rows, which the metrics file names, instead of stopping at them
 
-    Raises `DataError`, `RowError`.
+    Raises `DataError`, `RowError`, `BadRows`.
     """
-    examples = _examples(bundle, data, split, show=show is not False)
-    dataset = bundle.dataset(examples)
+    policy = BadRowPolicy(on_error)
+    examples = _examples(bundle, data, split, policy, show=show is not False)
+    dataset = policy.attempt(examples, bundle.dataset)[1]
     size = batch_size or bundle.recipe.training.evaluate_batch_size
     answers, measured = measure(bundle.model, bundle.task, dataset, batch_size=size, progress=progress(show))
     if predictions is not None:
@@ -52,7 +55,9 @@ def evaluate(
         bundle.task.submission(answers, Path(submission))
     if metrics is not None:
         Path(metrics).parent.mkdir(parents=True, exist_ok=True)
-        write_json(Path(metrics), {"examples": len(examples), "split": split, "metrics": measured})
+        skipped = [str(error) for error in policy.skipped]
+        record = {"examples": len(dataset), "split": split, "skipped_rows": skipped, "metrics": measured}
+        write_json(Path(metrics), record)
     return measured
 
 
@@ -85,11 +90,16 @@ def prediction_line(answer: Prediction) -> dict[str, Any]:
 
 
 def _examples(
-    bundle: Bundle, data: Path | str | Sequence[Example] | None, split: str | None, *, show: bool
+    bundle: Bundle,
+    data: Path | str | Sequence[Example] | None,
+    split: str | None,
+    policy: BadRowPolicy,
+    *,
+    show: bool,
 ) -> Sequence[Example]:
     if data is not None and not isinstance(data, str | Path):
         return data
     section = bundle.recipe.data
     names = (split,) if split else section.test or section.validation
     folder = Path(data) if data is not None else world_folder(bundle.recipe, show=show)
-    return read_named(bundle.recipe, folder, names)
+    return read_named(bundle.recipe, folder, names, policy)

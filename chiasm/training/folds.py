@@ -24,7 +24,7 @@ from sklearn.model_selection import KFold, train_test_split
 from chiasm.data.example import DataError, Example
 from chiasm.metrics.estimate import Estimate
 from chiasm.tasks import Prediction
-from chiasm.training.data import OnError, Splits, read_splits
+from chiasm.training.data import BadRowPolicy, OnError, Splits, read_splits
 from chiasm.training.errors import RecipeError
 from chiasm.training.files import write_json
 from chiasm.training.recipe import Recipe, load_recipe
@@ -122,7 +122,7 @@ def _examples(
 ) -> list[Example]:
     """All rows with distinct ids."""
     if data is None or isinstance(data, str | Path):
-        splits = read_splits(recipe, None if data is None else Path(data), on_error=on_error, show=show)
+        splits = read_splits(recipe, None if data is None else Path(data), BadRowPolicy(on_error), show=show)
         data = [example for split in splits.values() for example in split]
     twice = len(data) - len({example.id for example in data})
     if twice:  # ids are numbers counted from 0 in each file when no column is the id

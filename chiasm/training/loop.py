@@ -83,9 +83,9 @@ class Loop:
 
         Raises `Interrupted` after Ctrl-C, `TrainingError` when the loss is no number, `CheckpointError`.
         """
-        self._begin()
         try:
             with StopRequest() as self._stop:
+                self._begin()
                 while not self._ended():
                     self._epoch()
                 self._end()

@@ -27,7 +27,7 @@ from chiasm.layers import kernels
 from chiasm.metrics.estimate import Estimate
 from chiasm.tasks import Prediction
 from chiasm.training.bundle import Bundle, build_model
-from chiasm.training.data import OnError, Prepared, Splits, prepare, read_splits
+from chiasm.training.data import BadRowPolicy, OnError, Prepared, Splits, prepare, read_splits
 from chiasm.training.environment import environment
 from chiasm.training.errors import TrainingError
 from chiasm.training.evaluate import measure, write_predictions
@@ -159,10 +159,11 @@ def _record(result: RunResult, metrics: Mapping[str, Mapping[str, Estimate]], ge
 
 
 def _prepared(recipe: Recipe, data: Path | str | Splits | None, on_error: OnError, *, show: bool) -> Prepared:
+    policy = BadRowPolicy(on_error)
     if isinstance(data, Mapping):
-        return prepare(recipe, data, on_error=on_error)
+        return prepare(recipe, data, policy)
     folder = None if data is None else Path(data)
-    return prepare(recipe, read_splits(recipe, folder, on_error=on_error, show=show), on_error=on_error)
+    return prepare(recipe, read_splits(recipe, folder, policy, show=show), policy)
 
 
 def _make_folder(out: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:

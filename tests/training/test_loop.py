@@ -103,8 +103,9 @@ def test_max_steps_ends_the_run_and_the_schedule(run: Run) -> None:
 def test_a_budget_of_seconds_ends_the_run(run: Run) -> None:
     result = run("training.epochs=100000", "training.max_seconds=1.0", "training.evaluate_limit=10")
     assert result.outcome.ended_by == "budget"
-    assert 0.5 < result.outcome.seconds < 1.5
-    assert losses(result)[-1] < 0.1
+    assert result.outcome.seconds < 5
+    rates = [line["lr"] for line in result.outcome.log if "lr" in line]
+    assert rates[-1] < 0.1 * max(rates)  # the schedule came to its end
 
 
 def test_early_stopping_ends_the_run(run: Run) -> None:

@@ -101,7 +101,8 @@ def test_an_interrupted_process_ends_with_130(recipe: Make, tmp_path: Path) -> N
     path = written(recipe(*EXACT, "training.epochs=100000", "training.evaluate_limit=10"), tmp_path)
     process = python("run_small.py", path, tmp_path / "out")
     deadline = time.monotonic() + 60
-    while not (tmp_path / "out/log.jsonl").exists() and time.monotonic() < deadline:
+    log = tmp_path / "out/log.jsonl"
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=30)[1]

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import chiasm.synth
-from chiasm.data.example import DataError, Example, RowError
+from chiasm.data.example import BadRows, DataError, Example, RowError, raise_rows
 from chiasm.data.sources import source
 from chiasm.training import data as data_file
-from chiasm.training.data import held_out, prepare, read_splits
+from chiasm.training.data import BadRowPolicy, held_out, prepare, read_splits
 from chiasm.training.errors import RecipeError
 from chiasm.training.evaluate import evaluate
 from chiasm.training.files import write_json, written_aside
@@ -76,14 +76,14 @@ def test_only_bad_rows_are_an_error(recipe: Make, words: Path, tmp_path: Path) -
 
 def test_no_data_folder_and_no_world_are_told(recipe: Make, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the data folder .* does not exist"):
-        read_splits(recipe(), tmp_path / "nothing")
+        read_splits(recipe(), tmp_path / "nothing", BadRowPolicy())
     with pytest.raises(RecipeError, match=r"no generated world; say where the data is \(--data\)"):
-        read_splits(recipe(), None)
+        read_splits(recipe(), None, BadRowPolicy())
 
 
 def test_an_empty_split_is_told(recipe: Make, words: Path) -> None:
     with pytest.raises(DataError, match="the split train of 'word_pairs' holds no example"):
-        read_splits(recipe("data.options.count=0"), words)
+        read_splits(recipe("data.options.count=0"), words, BadRowPolicy())
 
 
 def test_the_world_is_generated_into_the_cache(
@@ -98,7 +98,7 @@ def test_the_world_is_generated_into_the_cache(
 
     monkeypatch.setattr(chiasm.synth, "generate", generate)
     made = recipe("data.world.kind=scenes", "data.world.seed=3", "data.world.scenes=5")
-    assert len(read_splits(made, None, show=False)["train"]) == 200
+    assert len(read_splits(made, None, BadRowPolicy(), show=False)["train"]) == 200
     folder = asked.pop("folder")
     assert asked == {"kind": "scenes", "seed": 3, "progress": False, "scenes": 5}
     assert folder.parent == cache_folder / "worlds"
@@ -130,13 +130,13 @@ def test_an_impossible_share_is_told(share: float) -> None:
 
 
 def test_the_held_out_share_is_used_when_there_is_no_validation_split(recipe: Make, words: Path) -> None:
-    splits = read_splits(recipe("data.validation=[]", "data.validation_share=0.25"), words)
+    splits = read_splits(recipe("data.validation=[]", "data.validation_share=0.25"), words, BadRowPolicy())
     assert (len(splits["train"]), len(splits["validation"])) == (150, 50)
 
 
 def test_training_examples_are_needed(recipe: Make) -> None:
     with pytest.raises(DataError, match="there are no training examples"):
-        prepare(recipe(), {"train": []})
+        prepare(recipe(), {"train": []}, BadRowPolicy())
 
 
 def test_a_bundle_is_evaluated_on_other_data(recipe: Make, words: Path, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_bundle_is_evaluated_on_other_data(recipe: Make, words: Path, tmp_path
 
 def test_predictions_keep_the_order_whatever_the_lengths(recipe: Make, words: Path) -> None:
     made = recipe()
-    prepared = prepare(made, read_splits(made, words))
+    prepared = prepare(made, read_splits(made, words, BadRowPolicy()), BadRowPolicy())
     from chiasm.training.bundle import build_model
 
     model = build_model(made, prepared.facts, prepared.task)
@@ -201,3 +201,30 @@ def test_json_is_replaced_in_one_piece(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="object cannot be written as JSON"):
         write_json(tmp_path / "a.json", {"a": object()})
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"a": 1}
+
+
+def test_a_source_that_names_bad_rows_is_read_without_them(
+    recipe: Make, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = source("word_pairs").read
+
+    def read(folder: Path, split: str, **options: Any) -> list[Example]:
+        raise_rows([RowError("no picture", origin=f"{split}.csv, line 3")], usable=good(folder, split, **options))
+        return []
+
+    monkeypatch.setattr(source("word_pairs"), "read", read)
+    made = recipe("training.epochs=1").with_settings(["data.options={}"])
+    with pytest.raises(BadRows, match=r"train.csv, line 3: no picture"):
+        train(made, data=words, out=tmp_path / "out", show=False)
+    result = train(made, data=words, out=tmp_path / "out", on_error="skip", show=False)
+    assert [error.origin for error in result.skipped] == ["train.csv, line 3", "val.csv, line 3", "test.csv, line 3"]
+
+
+def test_an_evaluation_can_leave_bad_rows_out(recipe: Make, words: Path, tmp_path: Path) -> None:
+    result = train(recipe("training.epochs=1"), data=words, out=tmp_path / "out", show=False)
+    examples = source("word_pairs").read(words, "test", count=20, bad=2)
+    with pytest.raises(BadRows, match="row test1"):
+        evaluate(result.bundle, examples, show=False)
+    file = tmp_path / "metrics.json"
+    assert evaluate(result.bundle, examples, on_error="skip", metrics=file, show=False)["accuracy"].n == 18
+    assert len(json.loads(file.read_text(encoding="utf-8"))["skipped_rows"]) == 2

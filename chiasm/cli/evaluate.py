@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from chiasm.cli._inputs import OnError
+
 
 def command(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle folder that training left.")],
@@ -27,6 +29,9 @@ def command(
     submission: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the official submission file of the task.")
     ] = None,
+    on_error: Annotated[
+        OnError, typer.Option(help="Rows that cannot be used: stop and name them, or leave them out and name them.")
+    ] = OnError.stop,
     batch_size: Annotated[int | None, typer.Option(help="Examples at once.  [default: the recipe's]")] = None,
 ) -> None:
     """Measure a trained model on data, by the official metrics, each with a 95 % interval.
@@ -52,6 +57,7 @@ def command(
         submission=submission,
         metrics=target,
         batch_size=batch_size,
+        on_error=on_error.value,
     )
     where = "the generated world" if data is None else str(data)
     show_metrics(metrics, f"{loaded.recipe.name} on {where}{f', {split}' if split else ''}")

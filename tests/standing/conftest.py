@@ -16,7 +16,7 @@ from chiasm.batch import Batch
 from chiasm.models import CrossModalModel
 from chiasm.recipes import recipe_names
 from chiasm.training.bundle import build_model
-from chiasm.training.data import Prepared, prepare, read_splits
+from chiasm.training.data import BadRowPolicy, Prepared, prepare, read_splits
 from chiasm.training.recipe import Recipe, load_recipe
 from chiasm.training.run import RunResult, train
 
@@ -34,7 +34,8 @@ class Tiny:
 
     @cached_property
     def prepared(self) -> Prepared:
-        return prepare(self.recipe, read_splits(self.recipe, None, show=False))
+        policy = BadRowPolicy("stop")
+        return prepare(self.recipe, read_splits(self.recipe, None, policy, show=False), policy)
 
     def model(self) -> CrossModalModel:
         """A new model with the weights of a fixed seed, in evaluation mode."""

@@ -29,7 +29,7 @@ def _convert(value: T, change: Any) -> T:
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, Stream):
-        return value.map(change)  # type: ignore[return-value]
+        return value.map(change)
     if isinstance(value, Mapping):
         return {key: _convert(inner, change) for key, inner in value.items()}  # type: ignore[return-value]
     return value

@@ -30,7 +30,7 @@ from chiasm.data.flat_regions import FlatRegions
 
 FORMAT = 1
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
-RESIDENT_BYTES = 256 * 2**20  # how much of the features may stay mapped in before it is given back
+RESIDENT_BYTES = 512 * 2**20  # how much of the features may stay mapped in before it is given back
 
 
 class FeatureStore:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 PATIENCE = 2.0  # seconds before the bar appears
 
 
-def track(items: Iterable[T], total: int, title: str) -> Iterator[T]:
+def track(items: Iterable[T], total: int | None, title: str) -> Iterator[T]:
     """The same items; a bar with the time left appears on a terminal when they take longer than two seconds."""
     if not sys.stderr.isatty():
         yield from items

@@ -84,7 +84,7 @@ class StoreWriter:
         self._offsets.append(self._offsets[-1] + len(values))
 
     def _features(self, image_id: str, features: ArrayLike) -> NDArray[Any]:
-        values = torch.as_tensor(np.asarray(features))
+        values = torch.from_numpy(np.require(features, requirements="W"))
         if values.ndim != 2 or values.shape[1] != self.identity.feature_size:
             raise DataError(
                 f"image {image_id}: features of shape {tuple(values.shape)}; "

@@ -237,14 +237,15 @@ def test_pickled_it_carries_its_place_not_its_data(tmp_path: Path) -> None:
     assert torch.equal(pickle.loads(data).gather(torch.tensor([7])).features, store.gather(torch.tensor([7])).features)
 
 
-def _sum_of(store: FeatureStore, row: int) -> float:
-    return float(store.gather(torch.tensor([row])).features.sum())
-
-
+@pytest.mark.slow  # starting a process imports torch
 def test_workers_read_the_same_store(tmp_path: Path) -> None:
     store = write(tmp_path / "store", {"a": 2, "b": 3})
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert pool.submit(_sum_of, store, 1).result() == features_of(1, 3).sum()
+
+
+def _sum_of(store: FeatureStore, row: int) -> float:
+    return float(store.gather(torch.tensor([row])).features.sum())
 
 
 def test_opening_reads_no_features(tmp_path: Path) -> None:

@@ -63,11 +63,17 @@ def column_map(columns: Sequence[str] | None) -> dict[str, str]:
     return {name: role for name, _, role in pairs}
 
 
-def read_and_show(rows: Path, columns: Sequence[str] | None, on_error: str) -> ReadRows:
-    """The rows of a file; says on stderr what each column was taken for. Raises `DataError`."""
-    from chiasm.data.rows import read_rows
+def read_and_show(rows: Path, columns: Sequence[str] | None, on_error: str, recipe: Recipe | None = None) -> ReadRows:
+    """The rows of a file; says on stderr what each column was taken for. Raises `DataError`.
 
-    read = read_rows(rows, column_map(columns), on_error=on_error)
+    A column that `columns` do not name is what it was when `recipe` was trained, if that says so.
+    """
+    from chiasm.data.rows import read_rows
+    from chiasm.data.table_files import read_raw
+    from chiasm.training.fit import trained_columns
+
+    trained = None if recipe is None else trained_columns(recipe, read_raw(rows).columns)
+    read = read_rows(rows, {**(trained or {}), **(column_map(columns) or {})}, on_error=on_error)
     _show_columns(read.columns)
     return read
 

@@ -57,7 +57,7 @@ def command(
             print(f"{probability:7.1%}  {label}")
         _write([answer], out)
     else:
-        read = read_and_show(rows, column, on_error.value)
+        read = read_and_show(rows, column, on_error.value, predictor.bundle.recipe)
         answers = predictor.predict(read.examples, top_k=top_k, on_error=on_error.value, batch_size=batch_size)
         bad = [PredictionError(row.row_id, str(row)) for row in read.errors]
         done, failed = _write([*bad, *answers], out, show=SHOWN)

@@ -46,7 +46,7 @@ def incoming(
     A file (CSV, JSON lines, Parquet), a DataFrame and a Hugging Face data set are read by a column map, guessed
     where `columns` does not say it (`chiasm.data.rows`); mappings with the roles' names are taken as they are.
     """
-    if columns is None and not _is_table(rows):
+    if columns is None and not is_table(rows):
         return (_row(row, number) for number, row in enumerate(rows, 1))
     read = read_rows(rows, columns, on_error=on_error, need=need)
     return iter(in_order(read.examples, read.errors))
@@ -62,7 +62,7 @@ def in_order(examples: Iterable[Example], errors: Iterable[RowError]) -> list[Ex
     return sorted([*examples, *errors], key=place)
 
 
-def _is_table(rows: Any) -> bool:
+def is_table(rows: Any) -> bool:
     """A path, a DataFrame or a Hugging Face data set, told without importing their libraries."""
     return isinstance(rows, str | Path) or hasattr(rows, "columns") or hasattr(rows, "column_names")
 

@@ -18,12 +18,14 @@ from typing import Any, Self, overload
 
 from chiasm.data.columns import EncodedDataset
 from chiasm.data.example import BadRows, Example, RowError
+from chiasm.data.table_files import read_raw
 from chiasm.explain.attribution import METHODS
 from chiasm.explain.explanation import Explanation, explain_example
 from chiasm.layers import kernels
-from chiasm.serve.incoming import OnError, example_of, incoming
+from chiasm.serve.incoming import OnError, example_of, incoming, is_table
 from chiasm.tasks import Prediction
 from chiasm.training.bundle import Bundle
+from chiasm.training.fit import trained_columns
 from chiasm.training.predict import predict
 
 CHUNK = 512  # rows that are encoded at a time, so that any number can be answered
@@ -94,15 +96,16 @@ class Predictor:
         extractor finds regions itself. Raises `RowError`.
 
         Rows: an iterable of mappings with those keys, and "id", or of `Example`s, read as they are needed; or a file,
-        a DataFrame, a Hugging Face data set, whose `columns` are guessed where they are not said. A row that cannot
-        be answered ends the answers with a `RowError` ("stop"), or its place is taken by a `PredictionError` ("skip").
+        a DataFrame, a Hugging Face data set, whose `columns` are what they were in training, or guessed where neither
+        that nor the caller says it. A row that cannot be answered ends the answers with a `RowError` ("stop"), or its
+        place is taken by a `PredictionError` ("skip").
         """
         if rows is not None:
             if roles:
                 raise TypeError(f"give rows or one example, not both: {', '.join(roles)} came with rows")
             if on_error not in ("stop", "skip"):
                 raise ValueError(f'on_error is {on_error!r}; "stop" or "skip" is expected')
-            entries = incoming(rows, columns, on_error=on_error, need=self._columns_needed())
+            entries = incoming(rows, columns or self._columns(rows), on_error=on_error, need=self._columns_needed())
             return self._stream(entries, top_k, on_error, batch_size)
         (answer,) = self._answers([example_of(**roles)], top_k, "stop", batch_size)
         if isinstance(answer, PredictionError):
@@ -122,6 +125,10 @@ class Predictor:
             return explain_example(
                 self.bundle, example, methods=methods, top_k=top_k, random_orders=random_orders, seed=seed
             )
+
+    def _columns(self, rows: Any) -> Mapping[str, str] | None:
+        """What the columns of a file or table were in training, if that is known."""
+        return trained_columns(self.bundle.recipe, read_raw(rows).columns) if is_table(rows) else None
 
     def _columns_needed(self) -> list[str]:
         """What a table must have columns for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -37,14 +37,20 @@ def scaled_forward(model: CrossModalModel, batch: Batch, scale: Tensor) -> tuple
 def gradients(score: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Stream -> gradient of the summed score by its input; a stream that it does not depend on is left out."""
     names = list(inputs)
+    if not names:
+        return {}
     found = torch.autograd.grad(score.sum(), [inputs[name] for name in names], allow_unused=True)
     return {name: gradient for name, gradient in zip(names, found, strict=True) if gradient is not None}
 
 
 @contextmanager
 def _word_vectors(model: CrossModalModel, batch: Batch, scale: Tensor, inputs: dict[str, Tensor]) -> Iterator[None]:
-    """Inside the block what leaves the model's word table is a leaf of the graph, scaled, and kept in `inputs`."""
-    if not isinstance(batch.text, Text):
+    """Inside the block what leaves the model's word table is a leaf of the graph, scaled, and kept in `inputs`.
+
+    A model without `get_input_embeddings` has no word table to look at; its text then has no gradient here.
+    """
+    find_table: Callable[[], nn.Module] | None = getattr(model, "get_input_embeddings", None)
+    if not isinstance(batch.text, Text) or find_table is None:
         yield
         return
 
@@ -52,8 +58,7 @@ def _word_vectors(model: CrossModalModel, batch: Batch, scale: Tensor, inputs: d
         inputs["text"] = vectors.detach().requires_grad_()
         return inputs["text"] * _rows(scale, vectors)
 
-    table: nn.Module = cast("Any", model).get_input_embeddings()
-    hook = table.register_forward_hook(replace_vectors)
+    hook = find_table().register_forward_hook(replace_vectors)
     try:
         yield
     finally:

@@ -29,6 +29,17 @@ def propagate(steps: Sequence[Step], matrices: Sequence[Tensor], mix: Mix) -> Ma
     return held
 
 
+def joins_up(steps: Sequence[Step]) -> bool:
+    """Whether the steps can be followed from layer to layer: there are some, and every stream keeps its items.
+
+    They cannot where a model pools a stream, or attends to items of its own making.
+    """
+    sizes = stream_sizes(steps)
+    return bool(steps) and all(
+        (step.weights.shape[-2], step.weights.shape[-1]) == (sizes[step.query], sizes[step.key]) for step in steps
+    )
+
+
 def stream_sizes(steps: Sequence[Step]) -> dict[str, int]:
     """Stream -> how many items it has, in order of first appearance."""
     sizes: dict[str, int] = {}

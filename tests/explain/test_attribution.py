@@ -8,16 +8,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from chiasm.batch import Batch
+from chiasm.batch import Batch, Output
 from chiasm.explain.attribution import METHODS, attribute
 from chiasm.explain.evidence import Step
 from chiasm.explain.inputs import scaled_forward
 from chiasm.explain.methods import integrated_gradients, method, method_names, rollout
 from chiasm.explain.probe import Probe, probe
-from chiasm.explain.propagation import at_answer, propagate, stream_sizes
+from chiasm.explain.propagation import at_answer, joins_up, propagate, stream_sizes
+from chiasm.models import CrossModalModel
 from chiasm.models.lxmert import Lxmert
+from chiasm.objectives.answers import one_answer
 from chiasm.registry import UnknownName
-from tests.explain.planted import ASKED, ColourTask, sample, small_model
+from tests.explain.planted import ASKED, COLOURS, ColourTask, sample, small_model
 
 
 @pytest.fixture
@@ -126,3 +128,29 @@ def test_every_method_has_a_file_and_an_unknown_one_is_named_with_the_nearest() 
     assert set(METHODS) <= set(method_names())
     with pytest.raises(UnknownName, match="did you mean 'rollout'"):
         method("rollouts")
+
+
+def test_attention_that_does_not_join_up_is_not_followed() -> None:
+    whole, pooled = torch.rand(1, 2, 5, 5), torch.rand(1, 2, 1, 5)
+    assert joins_up([Step("text", "text", whole)])
+    assert not joins_up([Step("text", "text", whole), Step("text", "text", pooled)])
+    assert not joins_up([])
+
+
+class Blind(CrossModalModel):
+    """Reads word ids and nothing else, through no table that can be found."""
+
+    streams = frozenset({"text"})
+
+    def __init__(self) -> None:
+        super().__init__(None, {"answer": one_answer})
+        self.scale = torch.nn.Parameter(torch.ones(COLOURS))
+
+    def forward(self, batch: Batch) -> Output:
+        assert batch.text is not None
+        return Output({"answer": batch.text.input_ids.float().mean(1, keepdim=True) * self.scale})
+
+
+def test_a_model_without_real_valued_inputs_has_no_gradients_and_says_nothing() -> None:
+    batch, _ = sample(1, torch.Generator())
+    assert attribute(probe(Blind(), ColourTask(), Batch(text=batch.text)), random_orders=2) == ()

@@ -25,18 +25,10 @@ RECORD: dict[str, Any] = {
 }
 
 
-class Toml:
-    """Stands for a recipe."""
-
-    def to_toml(self) -> str:
-        return 'title = "A demo"'
-
-
 @pytest.fixture(autouse=True)
 def bundle(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report takes only the task's headline and the recipe from the bundle."""
     made = small_bundle(examples(1))
-    object.__setattr__(made, "recipe", Toml())
     monkeypatch.setattr(module.Bundle, "load", lambda _: made)
 
 

@@ -10,9 +10,11 @@ from chiasm.data.example import Example
 from chiasm.data.regions import Preprocess as RegionsPreprocess
 from chiasm.data.text import Preprocess as TextPreprocess
 from chiasm.training.bundle import Bundle
+from chiasm.training.recipe import Recipe
 from tests.explain.planted import COLOURS, ColourTask, small_model
 
 PAINT = ((200, 30, 30), (30, 160, 60), (40, 60, 200), (128, 128, 128))
+RECIPE = 'model = "lxmert"\ntask = "gqa"\n[data]\nsource = "gqa"\ntrain = ["train"]\n'
 QUESTIONS = ("What colour is it?", "Is the square red?", "Which unbelievable colour has the big square there?")
 
 
@@ -35,11 +37,11 @@ def examples(count: int, images: int = 1) -> list[Example]:
 
 
 def small_bundle(rows: list[Example], *, images: int = 1, **config: Any) -> Bundle:
-    """An untrained LXMERT with the preprocessors of the rows; its recipe is not read by the predictor."""
+    """An untrained LXMERT with the preprocessors of the rows."""
     text = TextPreprocess(vocabulary_size=70, max_length=40).fit(rows)
     regions = RegionsPreprocess(extractor="pixels", extractor_options={"size": 4})
     sizes = {**text.facts, **regions.facts, "num_images": images, "initializer_range": 0.2}
     task = ColourTask()
     task.images = images  # type: ignore[misc]
     model = small_model(**{**sizes, **config}).eval()
-    return Bundle(model, task, {"text": text, "regions": regions}, recipe=None)  # type: ignore[arg-type]
+    return Bundle(model, task, {"text": text, "regions": regions}, Recipe.from_toml(RECIPE))

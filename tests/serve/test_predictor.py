@@ -7,6 +7,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -29,7 +30,7 @@ def test_every_form_of_an_image_gives_the_same_answer(predictor: Predictor, tmp_
     image, buffer = picture(1), BytesIO()
     image.save(buffer, "PNG")
     image.save(tmp_path / "a.png")
-    forms = [image, str(tmp_path / "a.png"), tmp_path / "a.png", buffer.getvalue()]
+    forms = [image, str(tmp_path / "a.png"), tmp_path / "a.png", buffer.getvalue(), np.asarray(image)]
     answers = [predictor.predict(image=form, text=QUESTIONS[0]) for form in forms]
     assert all(answer == answers[0] for answer in answers)
 

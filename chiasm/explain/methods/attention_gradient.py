@@ -14,15 +14,15 @@ from torch import Tensor
 
 from chiasm.explain.evidence import attention_steps
 from chiasm.explain.probe import Probe
-from chiasm.explain.propagation import at_answer, propagate, stream_sizes
+from chiasm.explain.propagation import at_answer, joins_up, propagate, stream_sizes
 
 TITLE = "attention × gradient"
 
 
 def attribute(probe: Probe) -> dict[str, Tensor]:
-    """Stream -> (rows, K), never negative. Empty for a model without attention."""
+    """Stream -> (rows, K), never negative. Empty for a model without attention that joins up from layer to layer."""
     output, steps = attention_steps(probe.model, probe.batch)
-    if not steps:
+    if not joins_up(steps):
         return {}
     weights = [step.weights for step in steps]
     found = torch.autograd.grad(probe.score(output).sum(), weights, allow_unused=True)

@@ -12,15 +12,18 @@ from torch import Tensor
 
 from chiasm.explain.evidence import attention_steps
 from chiasm.explain.probe import Probe
-from chiasm.explain.propagation import at_answer, propagate, stream_sizes
+from chiasm.explain.propagation import at_answer, joins_up, propagate, stream_sizes
 
 TITLE = "attention rollout"
 
 
 def attribute(probe: Probe) -> dict[str, Tensor]:
-    """Stream -> (rows, K); all streams together sum to 1 in each view. Empty for a model without attention."""
+    """Stream -> (rows, K); all streams together sum to 1 in each view.
+
+    Empty for a model without attention that joins up from layer to layer.
+    """
     _, steps = attention_steps(probe.model, probe.batch)
-    if not steps:
+    if not joins_up(steps):
         return {}
     matrices = [step.weights.detach().mean(1) for step in steps]
     return at_answer(propagate(steps, matrices, lambda held, given: (held + given) / 2), stream_sizes(steps))

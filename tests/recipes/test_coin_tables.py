@@ -24,6 +24,7 @@ NAMED = {
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_every_row_is_a_recipe_with_changes_that_exist(path: Path) -> None:
     table = tomllib.loads(path.read_text())
+    assert table["reference"] in {row["name"] for row in table["rows"]}
     for row in table["rows"]:
         if row["recipe"]:
             load_recipe(row["recipe"]).with_settings(row.get("settings", []))

@@ -79,6 +79,7 @@ class Preprocess(Preprocessor):
         lowercase: bool = True,
         max_length: int = 20,  # pieces, [CLS] and [SEP] included
         empty: Literal["refuse", "keep"] = "refuse",
+        with_table: bool = False,  # the cells of the table row are read too, as further texts
     ) -> None:
         if max_length < 3:
             raise ValueError(f"max_length is {max_length}: at least 3 are needed for [CLS], one piece and [SEP]")
@@ -88,6 +89,7 @@ class Preprocess(Preprocessor):
             "lowercase": lowercase,
             "max_length": max_length,
             "empty": empty,
+            "with_table": with_table,
         }
         self._tokenizer: Tokenizer | None = None
 
@@ -137,7 +139,8 @@ class Preprocess(Preprocessor):
         return list(self.tokenizer.encode(text.replace(SEPARATOR, separator)).tokens)
 
     def _texts(self, examples: Sequence[Example]) -> Iterator[str]:
-        return texts(examples, keep_empty=self.options["empty"] == "keep")
+        found = texts(examples, keep_empty=self.options["empty"] == "keep")
+        return map(with_cells, found, examples) if self.options["with_table"] else found
 
     def save(self, folder: Path) -> None:
         record = {"stream": self.stream, "options": self.options}
@@ -166,6 +169,12 @@ def texts(examples: Sequence[Example], *, keep_empty: bool = False) -> Iterator[
     raise_rows(bad)
     values = (example.values.get("text") for example in examples)
     return ("" if is_empty(value) else str(value) for value in values)
+
+
+def with_cells(text: str, example: Example) -> str:
+    """The text and the cells of the example's table row that are not empty, with `SEPARATOR` between them."""
+    cells = [str(cell) for cell in example.values.get("table", {}).values() if not is_empty(cell)]
+    return f" {SEPARATOR} ".join([text, *cells] if text else cells)
 
 
 def is_empty(value: object) -> bool:

@@ -28,6 +28,16 @@ def test_a_row_without_text_is_refused_or_kept_as_no_words() -> None:
         Preprocess(vocabulary_size=200).fit(REVIEWS)
 
 
+def test_the_cells_of_a_table_row_can_be_read_as_further_texts() -> None:
+    rows = [Example("a", {"text": "soft", "table": {"age": 34, "shop": None, "kind": "tops"}})]
+    rows.append(Example("b", {"text": "", "table": {"age": 7, "shop": float("nan"), "kind": "tops"}}))
+    preprocess = Preprocess(vocabulary_size=200, empty="keep", with_table=True).fit(rows)
+    same = [Example("a", {"text": "soft [SEP] 34 [SEP] tops"}), Example("b", {"text": "7 [SEP] tops"})]
+    places = torch.arange(2)
+    expected = Preprocess(vocabulary_size=200).fit(same).encode(same).gather(places).input_ids
+    assert torch.equal(preprocess.encode(rows).gather(places).input_ids, expected)
+
+
 def test_what_is_no_text_is_refused_even_where_empty_is_kept() -> None:
     preprocess = Preprocess(vocabulary_size=200, empty="keep").fit(REVIEWS)
     with pytest.raises(RowError, match="row x: the text is 3"):

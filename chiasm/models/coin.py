@@ -44,6 +44,7 @@ class Config:
     dropout_keep: float = 0.3  # p, the share that is kept
     mutual_interaction: bool = True  # False: the ablation without SMI, states are not gated
     feeds_attended: bool = True  # False: the next stack reads the bi-GRU's output
+    project_inputs: bool = False  # True: one linear layer to d before the speakers' GRUs
     wide_scale: bool = False  # True: attention is divided by sqrt(2d), the width of the keys
     text_size: int = 100  # of an utterance's vector, when words are read
     word_size: int = 300  # of a word's vector
@@ -66,7 +67,8 @@ class Coin(CrossModalModel):
             word_size=config.word_size,
             dropout=config.text_dropout,
         )
-        self.speakers = SpeakerStates(self.utterances.output_size, size)
+        self.inputs = nn.Linear(self.utterances.output_size, size) if config.project_inputs else nn.Identity()
+        self.speakers = SpeakerStates(size if config.project_inputs else self.utterances.output_size, size)
         self.interaction = MutualInteraction(size) if config.mutual_interaction else None
         self.dropout = Dropout(dropout)
         self.query = nn.Linear(self.utterances.output_size, 2 * size)
@@ -82,7 +84,7 @@ class Coin(CrossModalModel):
         dialogue = the_dialogue(batch)
         history = around_query(dialogue)
         utterances = self.utterances(dialogue)
-        states = self.speakers(utterances, dialogue.speakers, history)
+        states = self.speakers(self.inputs(utterances), dialogue.speakers, history)
         if self.interaction is not None:
             states = self.interaction(states, dialogue.speakers, history)
         memory, u = self.dropout(states), self.query(at_query(utterances, dialogue.query))

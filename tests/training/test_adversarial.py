@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from torch import Tensor, nn
 
 from chiasm.batch import Batch, Dialogue, Output
 from chiasm.models import CrossModalModel
+from chiasm.models import model as model_file
 from chiasm.models.coin import Coin, Config
 from chiasm.objectives.answers import one_answer
 from chiasm.training.errors import RecipeError
 from chiasm.training.procedures.adversarial import adversarial_losses, perturbation, perturbed_module
+from chiasm.training.recipe import load_recipe
+from chiasm.training.run import train
 
 
 class Linear(CrossModalModel):
@@ -139,6 +143,24 @@ def moved_by_constant(model: Coin, batch: Batch, *, epsilon: float) -> dict[str,
     return gradients_of(model, losses)
 
 
+@pytest.mark.parametrize("name", ["coin", "icon", "cmn", "bc_lstm", "dialogue_rnn", "dialogue_gcn"])
+def test_every_conversation_model_can_be_trained_adversarially(name: str) -> None:
+    file = model_file(name)
+    torch.manual_seed(0)
+    model = file.Model(file.Config(feature_size=8, num_labels=3, hidden_size=6), {"answer": one_answer}).eval()
+    losses = adversarial_losses(model, model, conversation(), model.utterances, epsilon=0.1, level="sample")
+    assert losses["adversarial/answer"] > losses["answer"]  # the loss grows along its gradient
+
+
 def test_a_module_that_the_model_does_not_have_is_refused_by_name() -> None:
     with pytest.raises(RecipeError, match="no module 'featurs'; it has utterances"):
         perturbed_module(small_coin(), "featurs")
+
+
+def test_a_run_says_how_large_the_inputs_are_beside_the_move(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = load_recipe("coin").tiny().with_settings(["training.epochs=1", "training.trackers=[]"])
+    train(recipe, out=tmp_path / "run")
+    said = capsys.readouterr()
+    assert "each sample is moved by 0.5; the inputs' mean norm is" in said.out + said.err

@@ -21,6 +21,7 @@ from chiasm.models import CrossModalModel
 from chiasm.training.errors import RecipeError
 from chiasm.training.learner import GradientLearner, model_losses
 from chiasm.training.loop import Loop
+from chiasm.training.predict import evaluating
 from chiasm.training.setup import Outcome, Setup
 
 SMALLEST = 1e-12  # a gradient of exactly zero moves nothing
@@ -40,6 +41,11 @@ def run(setup: Setup, *, epsilon: float = 5.0, level: Level = "sample", at: str 
     if epsilon <= 0:
         raise RecipeError(f"training.procedure_options.epsilon: must be above 0, got {epsilon}")
     module = perturbed_module(setup.model, at)
+    whole, vector = input_norms(setup, module)
+    setup.progress.note(
+        f"adversarial: each {level} is moved by {epsilon:g}; the inputs' mean norm is {whole:.3g}, "
+        f"of one vector {vector:.3g}"
+    )
 
     def losses(wrapped: nn.Module, model: CrossModalModel, batch: Batch) -> Mapping[str, Tensor]:
         return adversarial_losses(wrapped, model, batch, module, epsilon=epsilon, level=level)
@@ -58,6 +64,19 @@ def perturbed_module(model: CrossModalModel, at: str) -> nn.Module:
     except AttributeError as error:
         known = ", ".join(name for name, _ in model.named_children())
         raise RecipeError(f"training.procedure_options.at: this model has no module {at!r}; it has {known}") from error
+
+
+def input_norms(setup: Setup, module: nn.Module, *, examples: int = 64) -> tuple[float, float]:
+    """The mean norm of what is moved, of the first training examples: of a whole input, and of a real vector in it."""
+    seen: list[Tensor] = []
+    batch = setup.train.batch(torch.arange(min(examples, len(setup.train)))).to(setup.accelerator.device)
+    setup.model.to(setup.accelerator.device)
+    with evaluating(setup.model), torch.no_grad(), _output_of(module, lambda u: _kept(u, seen)):
+        setup.model(batch)
+    u = torch.cat(seen).float()
+    vectors = torch.linalg.vector_norm(u, dim=-1)
+    real = vectors[vectors > 0]
+    return float(u.flatten(1).norm(dim=1).mean()), float(real.mean()) if len(real) else 0.0
 
 
 def adversarial_losses(
@@ -90,6 +109,11 @@ def perturbation(gradient: Tensor, *, epsilon: float, level: Level = "sample") -
     else:
         norm = torch.linalg.vector_norm(g)
     return (epsilon * g / norm.clamp(min=SMALLEST)).to(gradient.dtype)
+
+
+def _kept(u: Tensor, seen: list[Tensor]) -> Tensor:
+    seen.append(u.detach())
+    return u
 
 
 def _watched(u: Tensor, seen: list[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from chiasm.explain.faithfulness import Faithfulness, faithfulness
+from chiasm.explain.faithfulness import Faithfulness, faithfulness_of
 from chiasm.explain.methods import method
 from chiasm.explain.probe import Probe
 
@@ -32,16 +32,17 @@ def attribute(
 
     Raises `UnknownName` for a method that does not exist.
     """
-    found = []
+    relevances: dict[str, Mapping[str, Tensor]] = {}
     for name in methods:
-        how = method(name)
         with torch.inference_mode(False), torch.enable_grad():
-            relevance = {stream: values.detach().cpu() for stream, values in how.attribute(probe).items()}
-        scores = {
-            stream: score
-            for stream, values in relevance.items()
-            if (score := faithfulness(probe, stream, values, random_orders=random_orders, seed=seed)) is not None
-        }
-        if relevance:
-            found.append(Attribution(name, how.TITLE, relevance, scores))
-    return tuple(found)
+            values = method(name).attribute(probe)
+        if values:
+            relevances[name] = {stream: value.detach().cpu() for stream, value in values.items()}
+    scores: dict[str, Mapping[str, Faithfulness]] = {}
+    for stream in dict.fromkeys(stream for found in relevances.values() for stream in found):
+        of_stream = {name: found[stream] for name, found in relevances.items() if stream in found}
+        scores[stream] = faithfulness_of(probe, stream, of_stream, random_orders=random_orders, seed=seed)
+    return tuple(
+        Attribution(name, method(name).TITLE, found, {s: scores[s][name] for s in found if name in scores[s]})
+        for name, found in relevances.items()
+    )

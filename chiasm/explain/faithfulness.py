@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from chiasm.explain.probe import Probe, answering, hide, in_chunks, items, repeat
+from chiasm.explain.probe import Probe, answering, hide, items, repeat
 from chiasm.metrics.estimate import Estimate, mean
 
 RANDOM_ORDERS = 10
@@ -69,27 +69,38 @@ def faithfulness(
     probe: Probe, stream: str, relevance: Tensor, *, random_orders: int = RANDOM_ORDERS, seed: int = 0
 ) -> Faithfulness | None:
     """The score of `relevance` (rows, K) over one stream; None when fewer than two items can be ranked."""
+    return faithfulness_of(probe, stream, {"it": relevance}, random_orders=random_orders, seed=seed).get("it")
+
+
+def faithfulness_of(
+    probe: Probe,
+    stream: str,
+    relevances: Mapping[str, Tensor],
+    *,
+    random_orders: int = RANDOM_ORDERS,
+    seed: int = 0,
+) -> dict[str, Faithfulness]:
+    """The scores of several methods' relevances (rows, K) over one stream, beside the same random orders.
+
+    Empty when fewer than two items can be ranked. Raises ValueError for fewer than two random orders.
+    """
+    if random_orders < 2:
+        raise ValueError(f"random_orders is {random_orders}: at least 2 are needed to say how far they scatter")
     found = items(dict(probe.batch.streams())[stream])
     if found is None or int(found.sum()) < 2:
-        return None
-    positions = found.nonzero()  # (items, 2): row, item
-    ranked = torch.argsort(relevance[found].cpu().double(), descending=True, stable=True)
+        return {}
+    ranked = [torch.argsort(r[found.cpu()].double(), descending=True, stable=True) for r in relevances.values()]
     # Each example draws orders of its own: with shared ones a mean over examples would not approach 0.
     generator = torch.Generator().manual_seed(seed + zlib.crc32("".join(probe.batch.ids).encode()))
-    shuffled = [torch.randperm(len(ranked), generator=generator) for _ in range(random_orders)]
-    orders = [direction for order in (ranked, *shuffled) for direction in (order, order.flip(0))]
-    counts = _counts(len(ranked))
-    curves = _curves(probe, stream, positions, torch.stack(orders), counts)  # (2 + 2 * orders, P)
-    hidden = np.array(counts) / len(ranked)
-    first, last = curves[0::2], curves[1::2]
-    return Faithfulness(
-        stream=stream,
-        hidden=hidden,
-        most_relevant_first=first[0],
-        least_relevant_first=last[0],
-        random_order=np.concatenate([first[1:], last[1:]]),
-        random_areas=np.array([_area(hidden, b - a) for a, b in zip(first[1:], last[1:], strict=True)]),
-    )
+    shuffled = [torch.randperm(int(found.sum()), generator=generator) for _ in range(random_orders)]
+    counts = _counts(int(found.sum()))
+    curves = _curves(probe, stream, found.nonzero(), torch.stack([*ranked, *shuffled]), counts)  # (orders, 2, P)
+    hidden, random = np.array(counts) / counts[-1], curves[len(ranked) :]
+    areas = np.array([_area(hidden, last - first) for first, last in random])
+    return {
+        name: Faithfulness(stream, hidden, first, last, random.reshape(-1, len(counts)), areas)
+        for name, (first, last) in zip(relevances, curves[: len(ranked)], strict=True)
+    }
 
 
 def over_examples(found: Sequence[Faithfulness]) -> Mapping[str, Estimate]:
@@ -107,18 +118,22 @@ def _counts(number: int) -> list[int]:
 
 
 def _curves(probe: Probe, stream: str, positions: Tensor, orders: Tensor, counts: Sequence[int]) -> NDArray[np.float64]:
-    """(orders, items) rankings -> (orders, P) probabilities of the answer as more and more is hidden."""
-    rank = torch.argsort(orders, 1)  # (orders, items): when each item is hidden
-    gone = rank[:, None, :] < torch.tensor(counts)[None, :, None]  # (orders, P, items)
+    """(orders, items) rankings -> (orders, 2, P) probabilities as more is hidden: best first, worst first.
+
+    Orders share many sets of hidden items (none, all), and each set is answered once.
+    """
+    both = torch.stack([orders, orders.flip(1)], 1).flatten(0, 1)  # (orders * 2, items)
+    rank = torch.argsort(both, 1)  # when each item is hidden
+    gone = rank[:, None, :] < torch.tensor(counts)[None, :, None]  # (orders * 2, P, items)
     subsets, index = torch.unique(gone.flatten(0, 1), dim=0, return_inverse=True)
     probabilities = []
     with answering(probe.model), torch.no_grad():
-        for chunk in in_chunks(range(len(subsets)), CHUNK):
-            batch = repeat(probe.batch, len(chunk))
-            hidden = _hidden(items(dict(probe.batch.streams())[stream]), positions, subsets[list(chunk)])
-            output = probe.model(hide(batch, stream, hidden))
+        for chunk in subsets.split(CHUNK):
+            hidden = _hidden(items(dict(probe.batch.streams())[stream]), positions, chunk)
+            output = probe.model(hide(repeat(probe.batch, len(chunk)), stream, hidden))
             probabilities.append(probe.probability(output).double().cpu())
-    return torch.cat(probabilities)[index].unflatten(0, gone.shape[:2]).numpy()
+    curves: NDArray[np.float64] = torch.cat(probabilities)[index].view(len(orders), 2, len(counts)).numpy()
+    return curves
 
 
 def _hidden(found: Tensor | None, positions: Tensor, subsets: Tensor) -> Tensor:

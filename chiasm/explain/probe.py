@@ -101,7 +101,7 @@ def items(stream: Stream) -> Tensor | None:
     words: Tensor = mask.clone()
     words[:, 0] = False
     last = mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
-    words[torch.arange(len(words)), last] = False
+    words[torch.arange(len(words), device=words.device), last] = False
     return words
 
 

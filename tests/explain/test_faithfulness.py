@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from chiasm.batch import Batch, Regions, Text
-from chiasm.explain.faithfulness import Faithfulness, _counts, faithfulness, over_examples
+from chiasm.explain.faithfulness import Faithfulness, _counts, faithfulness, faithfulness_of, over_examples
 from chiasm.explain.probe import Probe, hide, probe
 from chiasm.models.lxmert import Lxmert
 from tests.explain.planted import ASKED, ColourTask, sample, small_model
@@ -113,3 +113,21 @@ def test_padded_regions_are_not_hidden_items() -> None:
 def test_hiding_everything_leaves_a_finite_probability(planted: list[tuple[Probe, int]]) -> None:
     for score in scores(planted[:3], 1.0):
         assert np.isfinite(score.most_relevant_first).all()
+
+
+def test_methods_are_scored_together_as_one_by_one_beside_the_same_random_orders(
+    planted: list[tuple[Probe, int]],
+) -> None:
+    one = planted[0][0]
+    relevances = {"a": torch.tensor([[4.0, 3.0, 2.0, 1.0]]), "b": torch.tensor([[1.0, 3.0, 4.0, 2.0]])}
+    together = faithfulness_of(one, "regions", relevances)
+    for name, relevance in relevances.items():
+        alone = faithfulness(one, "regions", relevance)
+        assert alone is not None
+        assert together[name].area == pytest.approx(alone.area, abs=1e-6)
+        assert together[name].random_areas == pytest.approx(alone.random_areas, abs=1e-6)
+
+
+def test_one_random_order_says_nothing_about_scatter(planted: list[tuple[Probe, int]]) -> None:
+    with pytest.raises(ValueError, match="random_orders is 1: at least 2"):
+        faithfulness(planted[0][0], "regions", torch.rand(1, 4), random_orders=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -145,7 +146,7 @@ def test_a_recipe_that_does_not_say_its_columns_has_none_to_keep() -> None:
     assert trained_columns(load_recipe("text_tabular_rows"), ["a"]) is None
 
 
-def test_the_command_line_fits_and_predicts(table: pd.DataFrame, tmp_path: Path) -> None:
+def test_the_command_line_fits_predicts_and_explains(table: pd.DataFrame, tmp_path: Path) -> None:
     from chiasm.cli import main
 
     table.head(300).to_csv(tmp_path / "rows.csv", index=False)
@@ -160,3 +161,10 @@ def test_the_command_line_fits_and_predicts(table: pd.DataFrame, tmp_path: Path)
               "--out", str(tmp_path / "a.jsonl")])  # fmt: skip
     assert ended.value.code == 0
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 300
+    with pytest.raises(SystemExit) as ended:
+        main(["columns", str(tmp_path / "o" / "bundle"), "--rows", str(tmp_path / "rows.csv"), "--limit", "2",
+              "--out", str(tmp_path / "why")])  # fmt: skip
+    assert ended.value.code == 0
+    record = json.loads((tmp_path / "why" / "columns.json").read_text())
+    assert set(record["metrics_without"]) == {"all", "text", "numbers", "categories"}
+    assert len(record["rows"]) == len(list((tmp_path / "why").glob("*.png"))) == 2

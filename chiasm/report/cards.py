@@ -15,7 +15,14 @@ from chiasm.report.html import Html, tag
 from chiasm.report.pictures import head_grid, heat_map, shaded_image, shaded_words
 from chiasm.report.tables import percent, signed
 
-STREAMS = {"text": "words", "regions": "regions"}
+STREAMS = {  # what the items of a stream are called
+    "text": "words",
+    "regions": "regions",
+    "table": "columns",
+    "dialogue": "utterances",
+    "audio": "sound",
+    "video": "frames",
+}
 LEAST = 0.0005  # of a runner-up's probability that is shown
 
 

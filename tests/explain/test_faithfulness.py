@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -131,3 +133,13 @@ def test_methods_are_scored_together_as_one_by_one_beside_the_same_random_orders
 def test_one_random_order_says_nothing_about_scatter(planted: list[tuple[Probe, int]]) -> None:
     with pytest.raises(ValueError, match="random_orders is 1: at least 2"):
         faithfulness(planted[0][0], "regions", torch.rand(1, 4), random_orders=1)
+
+
+def test_every_example_draws_random_orders_of_its_own(planted: list[tuple[Probe, int]]) -> None:
+    one, relevance = planted[0][0], torch.tensor([[4.0, 3.0, 2.0, 1.0]])
+    other = replace(one, batch=replace(one.batch, ids=("another",)))
+    first, second = (faithfulness(p, "regions", relevance) for p in (one, other))
+    assert first is not None
+    assert second is not None
+    assert first.area == pytest.approx(second.area)
+    assert not np.allclose(first.random_areas, second.random_areas)

@@ -139,9 +139,15 @@ class Recipe:
         return type(self)(raw)
 
     def tiny(self) -> Self:
-        """The recipe with its `[tiny]` overrides: the same experiment in seconds."""
+        """The recipe with its `[tiny]` overrides: the same experiment in seconds.
+
+        An override of the source drops the old source's options.
+        """
         raw = copy.deepcopy(dict(self.raw))
-        return type(self)(_merged(raw, raw.pop("tiny", {})))
+        over = raw.pop("tiny", {})
+        if "source" in over.get("data", {}):
+            raw["data"].pop("options", None)
+        return type(self)(_merged(raw, over))
 
     def without(self, stream: str) -> Self:
         """The recipe that does not prepare `stream`, for a model that does not read it. Raises `RecipeError`."""

@@ -46,6 +46,11 @@ def test_tiny_overrides_single_keys(recipe: Make) -> None:
     assert "tiny" not in tiny.raw
 
 
+def test_another_source_in_tiny_drops_the_old_ones_options(recipe: Make) -> None:
+    tiny = recipe("tiny.data.source=gqa", "tiny.data.options.boxes=true").with_settings(["tiny.data.options={}"]).tiny()
+    assert (tiny.data.source, tiny.data.options) == ("gqa", {})
+
+
 def test_toml_is_read_back_as_the_same_recipe(recipe: Make) -> None:
     made = recipe("training.lr=3e-4")
     assert Recipe.from_toml(made.to_toml()) == made

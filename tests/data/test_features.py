@@ -42,6 +42,7 @@ def write(folder: Path, counts: dict[str, int], *, dtype: str = "float32") -> Fe
 
 def test_what_was_written_is_read_by_image_id(tmp_path: Path) -> None:
     store = write(tmp_path / "store", {"zebra": 2, "ant": 3, "bé": 1})
+    assert [file.name for file in tmp_path.iterdir()] == ["store"]  # nothing is left aside
     assert len(store) == 3
     assert store.feature_size == 8
     regions = store.gather(store.rows(["ant", "bé"]))

@@ -97,7 +97,7 @@ def test_a_photo_taken_sideways_is_turned_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: the left side is the top
     data = io.BytesIO()
-    image.save(data, "TIFF", exif=exif)
+    image.save(data, "PNG", exif=exif)
     upright = open_image(data.getvalue())
     assert upright.size == (4, 8)
     assert upright.getpixel((1, 1)) == RED

@@ -50,8 +50,8 @@ def test_pixels_are_the_crop_of_each_box_in_order(drawing: Image.Image) -> None:
     features, boxes = make_extractor("pixels", {"size": 4})(drawing, BOXES)
     assert features.shape == (3, 48)
     assert features.dtype == np.float32
-    assert features[0].reshape(4, 4, 3)[2, 1].tolist() == [1.0, 0.0, 0.0]
-    assert features[1].reshape(4, 4, 3)[1, 2].tolist() == pytest.approx([0, 0, 1], abs=0.01)
+    assert features[0].reshape(4, 4, 3)[2, 1].tolist() == [1.0, -1.0, -1.0]
+    assert features[1].reshape(4, 4, 3)[1, 2].tolist() == pytest.approx([-1, -1, 1], abs=0.02)
     assert boxes[0] == pytest.approx([10 / 120, 10 / 80, 30 / 120, 30 / 80])
 
 
@@ -74,8 +74,8 @@ def test_the_grid_is_read_line_by_line() -> None:
     grid = make_extractor("grid", {"rows": 2, "columns": 3, "size": 2})
     features, boxes = grid(image, None)
     assert features.shape == (6, grid.feature_size) == (6, 12)
-    assert features[1].reshape(4, 3).tolist() == [[1.0, 0.0, 0.0]] * 4
-    assert features[3].reshape(4, 3).tolist() == [[0.0, 0.0, 1.0]] * 4
+    assert features[1].reshape(4, 3).tolist() == [[1.0, -1.0, -1.0]] * 4
+    assert features[3].reshape(4, 3).tolist() == [[-1.0, -1.0, 1.0]] * 4
     assert boxes[1] == pytest.approx([1 / 3, 0, 2 / 3, 1 / 2])
     assert boxes[5] == pytest.approx([2 / 3, 1 / 2, 1, 1])
 

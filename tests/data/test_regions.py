@@ -60,14 +60,14 @@ def test_an_image_with_two_questions_is_held_once_in_a_batch(questions: list[Exa
     assert regions.index.shape == (4, 1)
     first, again, other, _ = per_example(regions)
     assert torch.equal(first, again)
-    assert first[0, 0].tolist() == [1.0, 0.0, 0.0]
-    assert other[0, 0].tolist() == [0.0, 0.0, 1.0]
+    assert first[0, 0].tolist() == [1.0, -1.0, -1.0]
+    assert other[0, 0].tolist() == [-1.0, -1.0, 1.0]
 
 
 def test_without_repeats_row_b_is_example_b(questions: list[Example]) -> None:
     regions = preprocess().encode(questions).gather(torch.tensor([1, 0]))
     assert regions.index is None
-    assert regions.features[0, 0].tolist() == [0.0, 0.0, 1.0]
+    assert regions.features[0, 0].tolist() == [-1.0, -1.0, 1.0]
     assert regions.attention_mask is not None
     assert regions.attention_mask.tolist() == [[True] * 3, [True, True, False]]
 
@@ -83,7 +83,7 @@ def test_two_images_of_an_example_are_two_places_of_the_index() -> None:
     regions = preprocess().encode(rows).gather(torch.arange(3))
     assert regions.features.shape[0] == 2
     colours = per_example(regions)[:, :, 0, 0].tolist()  # how red
-    assert colours == [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+    assert colours == [[1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
 
 
 def test_the_same_image_with_other_boxes_is_another_row(questions: list[Example]) -> None:
@@ -150,10 +150,10 @@ def test_the_cache_is_used_until_an_image_changes(tmp_path: Path) -> None:
         assert isinstance(column.source, FeatureStore)
         return column.gather(torch.arange(2)).features[:, 0, 0].tolist()
 
-    assert red() == [0.0, 1.0]
+    assert red() == [-1.0, 1.0]
     (first,) = cache.iterdir()
     written = first.stat().st_mtime_ns
-    assert red() == [0.0, 1.0]
+    assert red() == [-1.0, 1.0]
     assert [(f, f.stat().st_mtime_ns) for f in cache.iterdir()] == [(first, written)]
     red(dtype="float16")
     assert len(list(cache.iterdir())) == 2
@@ -219,8 +219,8 @@ def test_saved_and_loaded_it_extracts_the_same_and_keeps_no_folder(tmp_path: Pat
 def test_a_bundle_made_by_another_version_of_the_extractor_is_refused(tmp_path: Path) -> None:
     preprocess().save(tmp_path)
     file = tmp_path / "preprocess.json"
-    file.write_text(file.read_text().replace('"version": "1"', '"version": "0"'))
-    with pytest.raises(DataError, match=r"made by pixels 1 .* but pixels 0 .* is expected"):
+    file.write_text(file.read_text().replace('"version": "2"', '"version": "0"'))
+    with pytest.raises(DataError, match=r"made by pixels 2 .* but pixels 0 .* is expected"):
         Preprocess.load(tmp_path)
 
 

@@ -94,6 +94,11 @@ def make_extractor(name: str, options: Mapping[str, Any] | None = None) -> Extra
     return made(**(options or {}))
 
 
+def signed(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Colours 0 to 255 -> -1 to 1: around zero, so that brightness alone does not dominate what a layer sees."""
+    return colours * np.float32(2 / 255) - np.float32(1)
+
+
 def check_boxes(boxes: Sequence[Sequence[float]], width: int, height: int) -> NDArray[np.float64]:
     """Boxes x1, y1, x2, y2 in pixels as (R, 4), clipped to the image.
 

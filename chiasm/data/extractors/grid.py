@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chiasm.data.extractors import Extractor
+from chiasm.data.extractors import Extractor, signed
 
 
 class Extract(Extractor):
-    """`rows` x `columns` cells, from the top left, line by line; each `size` x `size` pixels, F = 3 size^2 in [0, 1].
+    """`rows` x `columns` cells, from the top left, line by line; each `size` x `size` pixels, F = 3 size^2 in [-1, 1].
 
     Boxes of the row are not looked at: the cells are the regions.
     """
 
     name: ClassVar[str] = "grid"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self, *, rows: int = 6, columns: int = 6, size: int = 16) -> None:
         if min(rows, columns, size) < 1:
@@ -36,7 +36,7 @@ class Extract(Extractor):
         rows, columns, size = self.options["rows"], self.options["columns"], self.options["size"]
         resized = image.resize((columns * size, rows * size), Image.Resampling.BILINEAR)
         cells = np.asarray(resized, dtype=np.float32).reshape(rows, size, columns, size, 3)
-        features = cells.transpose(0, 2, 1, 3, 4).reshape(rows * columns, -1) / np.float32(255)
+        features = signed(cells.transpose(0, 2, 1, 3, 4).reshape(rows * columns, -1))
         top, left = np.divmod(np.arange(rows * columns), columns)
         boxes01 = np.stack([left / columns, top / rows, (left + 1) / columns, (top + 1) / rows], axis=1)
         return features, boxes01.astype(np.float32)

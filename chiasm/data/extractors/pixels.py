@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chiasm.data.extractors import Extractor, check_boxes
+from chiasm.data.extractors import Extractor, check_boxes, signed
 from chiasm.data.proposals import propose_boxes
 
 
 class Extract(Extractor):
-    """Crops of `size` x `size` pixels as F = 3 size^2 numbers in [0, 1], row by row, red green blue.
+    """Crops of `size` x `size` pixels as F = 3 size^2 numbers in [-1, 1], row by row, red green blue.
 
     Without boxes they are proposed: the connected areas that differ from the background, the largest first. An image
     in which nothing differs, or whose list of boxes is empty, has one region: the whole image. `whole_image` puts
@@ -22,7 +22,7 @@ class Extract(Extractor):
     """
 
     name: ClassVar[str] = "pixels"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
 
     def __init__(self, *, size: int = 16, whole_image: bool = False) -> None:
         if size < 1:
@@ -45,7 +45,7 @@ class Extract(Extractor):
 
 
 def crop(image: Image.Image, box: NDArray[np.float64], size: int) -> NDArray[np.float32]:
-    """(F,): the pixels inside `box`, resized to `size` x `size`, in [0, 1]."""
+    """(F,): the pixels inside `box`, resized to `size` x `size`, in [-1, 1]."""
     x1, y1, x2, y2 = box.tolist()
     part = image.resize((size, size), Image.Resampling.BILINEAR, box=(x1, y1, x2, y2))
-    return np.asarray(part, dtype=np.float32).reshape(-1) / np.float32(255)
+    return signed(np.asarray(part, dtype=np.float32).reshape(-1))

@@ -30,7 +30,8 @@ class Tiny:
 
     @cached_property
     def recipe(self) -> Recipe:
-        return load_recipe(self.name).tiny()
+        """The last weights are kept, not the best ones: on so few examples validation says little."""
+        return load_recipe(self.name).tiny().with_settings(["training.keep_best=false"])
 
     @cached_property
     def prepared(self) -> Prepared:

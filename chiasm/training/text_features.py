@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from chiasm.data.dialogue import SILENCE
 from chiasm.data.dialogue_folder import Labelled
 from chiasm.data.example import DataError, Example
 from chiasm.training.bundle import Bundle
 from chiasm.training.predict import evaluating
-
-SILENCE = "[UNK]"  # stands for an utterance without words
 
 
 def text_tables(dialogues: Sequence[Labelled], bundle: Bundle, *, batch_size: int = 256) -> list[NDArray[np.float32]]:

@@ -187,9 +187,7 @@ class Lxmert(CrossModalModel):
         )
 
     def idle_parameters(self) -> frozenset[str]:
-        """The last cross layer's object side, which no pooled output reads (sheet, section 6)."""
-        if not self.encoder.cross_layers:
-            return frozenset()
+        """The last cross layer's object side, which no pooled output reads (sheet, section 6), and frozen tables."""
         last = f"encoder.cross_layers.{len(self.encoder.cross_layers) - 1}."
         idle = ("regions_self_attention.", "regions_feed_forward.", "cross_attention.regions_a")
         names = {n for n, _ in self.named_parameters() if n.startswith(tuple(last + part for part in idle))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,17 @@ def test_random_numbers_go_on_as_if_they_had_not_stopped() -> None:
     first = draw()
     load_random(states)
     assert draw() == first
+
+
+def test_a_write_that_really_fails_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
+    """The operating system refuses the file in the middle of writing it."""
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(snapshot(1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(CheckpointError, match=r"cannot write the checkpoint .*step-00000001\) is intact"):
+            checkpoints.save(Snapshot(2, {"model": {"weight": torch.zeros(1 << 20)}}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]

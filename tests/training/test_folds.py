@@ -12,6 +12,7 @@ from scipy import stats
 from sklearn.model_selection import KFold, train_test_split
 
 from chiasm.data.example import DataError, Example
+from chiasm.training.data import BadRowPolicy, prepare
 from chiasm.training.folds import cross_validate, divided, mean_of_folds
 from chiasm.training.recipe import load_recipe
 
@@ -65,3 +66,15 @@ def test_a_recipe_is_trained_on_every_fold_and_the_record_is_written(tmp_path: P
     assert record["rows"] == 64
     assert record["metrics"]["accuracy"]["value"] == found.metrics["accuracy"].value
     assert found.peak_bytes > 2**20
+
+
+@pytest.mark.parametrize(("fit_on", "known"), [("train", ["cat"]), ("all", ["cat", "fox"])])
+def test_columns_are_fitted_on_training_rows_unless_the_recipe_says_all(fit_on: str, known: list[str]) -> None:
+    def row(name: str, kind: str, answer: str) -> Example:
+        return Example(name, {"text": "a word", "table": {"kind": kind}, "answer": answer})
+
+    splits = {"train": [row("a", "cat", "x"), row("b", "cat", "y")], "test": [row("c", "fox", "x")]}
+    settings = [f'table.fit_on="{fit_on}"', 'table.categories=["kind"]', "text.vocabulary_size=100"]
+    recipe = load_recipe("text_tabular_rows").with_settings(settings)
+    table = prepare(recipe, splits, BadRowPolicy()).preprocessors["table"]
+    assert table.classes == {"kind": known}  # type: ignore[attr-defined]

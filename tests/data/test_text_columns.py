@@ -8,7 +8,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from chiasm.data.example import DataError, Example, RowError
+from chiasm.data.example import BadRows, DataError, Example, RowError
+from chiasm.data.rows import read_rows
 from chiasm.data.text import Preprocess
 
 REVIEWS = [Example(f"r{i}", {"text": text}) for i, text in enumerate(["so soft [SEP] runs large", "", "runs small"])]
@@ -26,6 +27,20 @@ def test_a_row_without_text_is_refused_or_kept_as_no_words() -> None:
     assert kept.encode(none).gather(torch.arange(3)).attention_mask.sum(1).tolist() == [2, 2, 2]
     with pytest.raises(RowError, match="row r1: the text is empty"):
         Preprocess(vocabulary_size=200).fit(REVIEWS)
+
+
+def test_text_columns_are_joined_and_empty_ones_left_out() -> None:
+    rows = [{"title": "Nice", "body": "soft and warm"}, {"title": None, "body": "too small"}]
+    found = read_rows(rows, {"title": "text", "body": "text"}).examples
+    assert [e.values["text"] for e in found] == ["Nice [SEP] soft and warm", "too small"]
+
+
+def test_a_row_without_any_text_is_bad_unless_a_table_row_stands_for_it() -> None:
+    rows = [{"title": "", "body": None, "age": 3}, {"title": "a", "body": "b", "age": 4}]
+    columns = {"title": "text", "body": "text"}
+    assert read_rows(rows, {**columns, "age": "number"}).examples[0].values["text"] == ""
+    with pytest.raises(BadRows, match=r"column 'title': the text is"):
+        read_rows(rows, {**columns, "age": "info"})
 
 
 def test_the_cells_of_a_table_row_can_be_read_as_further_texts() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,40 +13,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from chiasm.data.column_map import guess_columns, override
 from chiasm.data.example import BadRows, DataError
 from chiasm.data.rows import guess, read_rows
-from chiasm.data.sources import source
 from chiasm.data.table_files import read_raw
 
-ROWS = [
-    {"question": "what is in the middle of the picture", "img": "a.png", "label": "cat"},
-    {"question": "how many red cubes are there", "img": "b.png", "label": "2"},
-    {"question": "is there a dog, or a cat?", "img": "a.png", "label": "yes"},
-]
-ROLES = {"question": "text", "img": "image", "label": "answer"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("a", "b"):
-        Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.png")
-    return tmp_path
-
-
-def write(folder: Path, ending: str, rows: list[dict[str, Any]] = ROWS) -> Path:
-    file = folder / f"rows.{ending}"
-    frame = pd.DataFrame(rows)
-    if ending == "parquet":
-        frame.to_parquet(file)
-    elif ending == "json":
-        file.write_text(json.dumps(rows))
-    elif "jsonl" in ending:
-        text = "\n".join(map(json.dumps, rows))
-        file.write_bytes(gzip.compress(text.encode()) if ending.endswith("gz") else text.encode())
-    else:
-        frame.to_csv(file, index=False, sep="\t" if ending == "tsv" else ",", encoding="utf-8-sig")
-    return file
+from .tables import BAD, ROLES, ROWS, write
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "json", "jsonl", "jsonl.gz", "parquet"])
@@ -115,87 +84,10 @@ def test_semicolons_and_tabs_are_found_in_the_first_line(folder: Path) -> None:
     assert read_rows(file).examples[0].values["answer"] == "red"
 
 
-def test_the_column_map_is_overridable(folder: Path) -> None:
-    rows = [{"a": "is it red or blue?", "b": "it is as red as can be", "c": "red"}] * 4
-    file = write(folder, "csv", rows)
-    _, guessed = guess(file)
-    assert [g.role for g in guessed] == ["category", "category", "category"]
-    found = read_rows(file, {"a": "text", "c": "answer", "b": "ignore"})
-    assert found.examples[0].values == {"text": "is it red or blue?", "answer": "red"}
-    assert found.columns[0].reason == "as you say"
-
-
-def test_a_role_that_is_given_is_taken_from_the_given_column_only(folder: Path) -> None:
-    rows = [{"question": f"what is number {i} of them", "hint": f"it is the number after {i - 1}"} for i in range(30)]
-    both = read_rows(write(folder, "csv", rows)).examples[0].values["text"]
-    one = read_rows(write(folder, "csv", rows), {"question": "text"}).examples[0]
-    assert both == "what is number 0 of them [SEP] it is the number after -1"
-    assert one.values["text"] == "what is number 0 of them"
-    assert one.info["hint"] == "it is the number after -1"
-
-
-def test_a_column_that_is_not_there_gets_the_nearest_name_and_the_list(folder: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"unknown column 'qestion'; did you mean 'question'\? The columns are: question, img"
-    ):
-        read_rows(write(folder, "csv"), {"qestion": "text"})
-    with pytest.raises(DataError, match=r"unknown role 'txt'; did you mean 'text'"):
-        read_rows(write(folder, "csv"), {"question": "txt"})
-
-
 def test_a_role_that_is_needed_and_missing_lists_the_columns(folder: Path) -> None:
     rows = [{"question": row["question"]} for row in ROWS]
     with pytest.raises(DataError, match=r"no column is the image\. The columns are: question \(text\)"):
         read_rows(write(folder, "csv", rows), need=["text", "image"])
-
-
-def test_two_answer_columns_are_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="question, label are all called 'answer'"):
-        read_rows(write(folder, "csv"), {"label": "answer", "question": "answer"})
-
-
-def test_guesses_are_shown_with_reason_sample_and_missing_share() -> None:
-    raw = read_raw([{"x": 1.5, "photo": "a picture.JPG"}, {"x": math.nan, "photo": "b.jpg"}])
-    shown = [guess.to_json() for guess in guess_columns(raw)]
-    assert shown[0] == {
-        "column": "x",
-        "role": "number",
-        "reason": "its cells are numbers",
-        "sample": "1.5",
-        "missing": 0.5,
-    }
-    assert shown[1]["role"] == "image"
-    json.dumps(shown)
-
-
-@pytest.mark.parametrize(
-    ("column", "values", "role"),
-    [
-        ("id", ["x", "y", "z"], "id"),
-        ("id", ["x", "x", "z"], "category"),
-        ("split", ["train", "train", "test"], "split"),
-        ("Label", [1, 0, 1], "answer"),
-        ("boxes", ["[[0, 0, 1, 1]]", "[]", None], "boxes"),
-        ("boxes", ["three", "four", "three"], "category"),
-        ("price", ["1.5", "2", "1e3"], "number"),
-        ("shop", ["north", "south", "north", "south"], "category"),
-        ("words", ["we like it", "not at all good", "so so la la"], "text"),
-        ("code", ["x17", "x18", "x19"], "info"),
-        ("empty", [None, None], "ignore"),
-        ("tags", [["a"], ["b"]], "info"),
-        ("photos", [["a.png", "b.png"], ["c.png"]], "image"),
-        ("photo", ["all.zip::a", "all.zip::b"], "image"),
-    ],
-)
-def test_roles_are_guessed_from_name_and_values(column: str, values: list[Any], role: str) -> None:
-    (found,) = guess_columns(read_raw([{column: value} for value in values]))
-    assert found.role == role
-
-
-def test_files_that_are_there_are_images_whatever_their_ending(folder: Path) -> None:
-    (folder / "a.png").rename(folder / "a")
-    (found,) = guess_columns(read_raw(write(folder, "csv", [{"scan": "a"}])))
-    assert found.role == "image"
 
 
 def test_several_image_columns_are_several_images(folder: Path) -> None:
@@ -223,17 +115,6 @@ def test_table_columns_are_one_value_with_missing_cells_none(folder: Path) -> No
     rows = [{"price": 3, "shop": "north"}, {"price": None, "shop": "south"}, {"price": 4, "shop": "north"}] * 2
     found = read_rows(write(folder, "csv", rows))
     assert found.examples[1].values["table"] == {"price": None, "shop": "south"}
-
-
-BAD = [
-    {"id": "1", "question": "is this a good row", "img": "a.png", "label": "yes"},
-    {"id": "2", "question": "where is the picture", "img": "gone.png", "label": "no"},
-    {"id": "3", "question": "   ", "img": "a.png", "label": "no"},
-    {"id": "4", "question": None, "img": "a.png", "label": "no"},
-    {"id": "5", "question": "is an unknown answer fine", "img": "b.png", "label": None},
-    {"id": "1", "question": "is the same id fine", "img": "b.png", "label": "no"},
-    {"id": "7", "question": "is the picture on the web", "img": "https://x.org/a.png", "label": "no"},
-]
 
 
 def test_every_bad_row_is_named_with_file_line_and_reason(folder: Path) -> None:
@@ -317,49 +198,3 @@ def test_real_questions_are_read_by_their_guessed_columns(shared_data: Any) -> N
     reviews = guess(shared_data("clothing_reviews") / "val.csv.gz")[1]
     roles = {g.column: g.role for g in reviews}
     assert (roles["Review Text"], roles["Age"], roles["Department Name"]) == ("text", "number", "category")
-
-
-def test_rows_are_a_source_divided_by_their_split_column(folder: Path) -> None:
-    file = write(folder, "csv", [{**row, "split": s} for row, s in zip(ROWS, ["train", "val", "train"], strict=True)])
-    read = source("rows").read
-    assert [e.id for e in read(file, "train")] == ["0", "2"]
-    assert [e.id for e in read(file, "validation")] == ["1"]
-    assert len(read(file, "all")) == 3
-    with pytest.raises(DataError, match=r"no rows of split 'test', but of: train, validation, all"):
-        read(file, "test")
-
-
-def test_rows_without_a_split_column_are_all_train_unless_shares_are_given(folder: Path) -> None:
-    names = [f"{i}.png" for i in range(40)]
-    for name in names:
-        Image.new("RGB", (1, 1)).save(folder / name)
-    file = write(folder, "csv", [{"image": name, "text": f"question {k} about it"} for name in names for k in range(3)])
-    read = source("rows").read
-    assert len(read(file, "train")) == 120
-    with pytest.raises(DataError, match="set validation_share"):
-        read(file, "test")
-    shares = {"validation_share": 0.2, "test_share": 0.2}
-    parts = [{e.values["images"] for e in read(file, s, **shares)} for s in ("train", "validation", "test")]
-    assert sum(map(len, parts)) == 40  # no image in two parts
-    assert all(len(part) >= 3 for part in parts)
-
-
-def test_a_folder_with_a_file_per_split_is_a_source(folder: Path) -> None:
-    write(folder, "csv").rename(folder / "train.csv")
-    write(folder, "jsonl", ROWS[:1]).rename(folder / "test.jsonl")
-    read = source("rows").read
-    assert (len(read(folder, "train")), len(read(folder, "test"))) == (3, 1)
-    with pytest.raises(DataError, match="found no file with the rows of split 'dev'"):
-        read(folder, "dev")
-
-
-def test_a_source_gives_bad_rows_with_the_usable_ones(folder: Path) -> None:
-    file = write(folder, "csv", BAD)
-    with pytest.raises(BadRows) as caught:
-        source("rows").read(file, "train", columns={"id": "id", "question": "text"})
-    assert [e.id for e in caught.value.usable or ()] == ["1", "5"]
-
-
-def test_overrides_leave_the_other_guesses_alone() -> None:
-    guesses = guess_columns(read_raw([{"a": 1.0, "b": "some words of text here"}]))
-    assert [g.role for g in override(guesses, {"a": "answer"})] == ["answer", "text"]

@@ -1,0 +1,99 @@
+"""What columns are: guessed, shown, overridable."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chiasm.data.column_map import guess_columns, override
+from chiasm.data.example import DataError
+from chiasm.data.rows import guess, read_rows
+from chiasm.data.table_files import read_raw
+
+from .tables import write
+
+
+def test_the_column_map_is_overridable(folder: Path) -> None:
+    rows = [{"a": "is it red or blue?", "b": "it is as red as can be", "c": "red"}] * 4
+    file = write(folder, "csv", rows)
+    _, guessed = guess(file)
+    assert [g.role for g in guessed] == ["category", "category", "category"]
+    found = read_rows(file, {"a": "text", "c": "answer", "b": "ignore"})
+    assert found.examples[0].values == {"text": "is it red or blue?", "answer": "red"}
+    assert found.columns[0].reason == "as you say"
+
+
+def test_a_role_that_is_given_is_taken_from_the_given_column_only(folder: Path) -> None:
+    rows = [{"question": f"what is number {i} of them", "hint": f"it is the number after {i - 1}"} for i in range(30)]
+    both = read_rows(write(folder, "csv", rows)).examples[0].values["text"]
+    one = read_rows(write(folder, "csv", rows), {"question": "text"}).examples[0]
+    assert both == "what is number 0 of them [SEP] it is the number after -1"
+    assert one.values["text"] == "what is number 0 of them"
+    assert one.info["hint"] == "it is the number after -1"
+
+
+def test_a_column_that_is_not_there_gets_the_nearest_name_and_the_list(folder: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"unknown column 'qestion'; did you mean 'question'\? The columns are: question, img"
+    ):
+        read_rows(write(folder, "csv"), {"qestion": "text"})
+    with pytest.raises(DataError, match=r"unknown role 'txt'; did you mean 'text'"):
+        read_rows(write(folder, "csv"), {"question": "txt"})
+
+
+def test_two_answer_columns_are_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="question, label are all called 'answer'"):
+        read_rows(write(folder, "csv"), {"label": "answer", "question": "answer"})
+
+
+def test_guesses_are_shown_with_reason_sample_and_missing_share() -> None:
+    raw = read_raw([{"x": 1.5, "photo": "a picture.JPG"}, {"x": math.nan, "photo": "b.jpg"}])
+    shown = [guess.to_json() for guess in guess_columns(raw)]
+    assert shown[0] == {
+        "column": "x",
+        "role": "number",
+        "reason": "its cells are numbers",
+        "sample": "1.5",
+        "missing": 0.5,
+    }
+    assert shown[1]["role"] == "image"
+    json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "role"),
+    [
+        ("id", ["x", "y", "z"], "id"),
+        ("id", ["x", "x", "z"], "category"),
+        ("split", ["train", "train", "test"], "split"),
+        ("Label", [1, 0, 1], "answer"),
+        ("boxes", ["[[0, 0, 1, 1]]", "[]", None], "boxes"),
+        ("boxes", ["three", "four", "three"], "category"),
+        ("price", ["1.5", "2", "1e3"], "number"),
+        ("shop", ["north", "south", "north", "south"], "category"),
+        ("words", ["we like it", "not at all good", "so so la la"], "text"),
+        ("code", ["x17", "x18", "x19"], "info"),
+        ("empty", [None, None], "ignore"),
+        ("tags", [["a"], ["b"]], "info"),
+        ("photos", [["a.png", "b.png"], ["c.png"]], "image"),
+        ("photo", ["all.zip::a", "all.zip::b"], "image"),
+    ],
+)
+def test_roles_are_guessed_from_name_and_values(column: str, values: list[Any], role: str) -> None:
+    (found,) = guess_columns(read_raw([{column: value} for value in values]))
+    assert found.role == role
+
+
+def test_files_that_are_there_are_images_whatever_their_ending(folder: Path) -> None:
+    (folder / "a.png").rename(folder / "a")
+    (found,) = guess_columns(read_raw(write(folder, "csv", [{"scan": "a"}])))
+    assert found.role == "image"
+
+
+def test_overrides_leave_the_other_guesses_alone() -> None:
+    guesses = guess_columns(read_raw([{"a": 1.0, "b": "some words of text here"}]))
+    assert [g.role for g in override(guesses, {"a": "answer"})] == ["answer", "text"]

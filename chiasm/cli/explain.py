@@ -53,7 +53,7 @@ def command(
     if single or rows is None:
         found = [predictor.explain(**example_roles(image, text), methods=methods, seed=seed)]
     else:
-        examples = read_and_show(rows, column, "stop").examples[:limit]
+        examples = read_and_show(rows, column, "stop", predictor.bundle.recipe).examples[:limit]
         found = [
             predictor.explain(**row.values, id=row.id, origin=row.origin, methods=methods, seed=seed)
             for row in examples

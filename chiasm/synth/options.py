@@ -9,6 +9,7 @@ from chiasm.registry import nearest
 from chiasm.synth import world
 
 LARGEST_SPLIT = 1_000_000  # image ids of a split start at a multiple of this
+NAMED = ("formats", "families")  # the options that are lists of names
 FORMATS = ("gqa", "vqa", "captions", "instances")
 
 
@@ -58,6 +59,7 @@ class ScenesOptions(WorldOptions):
     val_scenes: int | None = None
     test_scenes: int | None = None
     questions: int = 8  # per scene, at most
+    families: tuple[str, ...] = ()  # which types of questions are asked: names of `questions.FAMILIES`; (): all
     formats: tuple[str, ...] = FORMATS  # which annotation files are written
 
     def sizes(self) -> dict[str, int]:
@@ -71,6 +73,11 @@ class ScenesOptions(WorldOptions):
         super().check()
         if not 1 <= self.questions <= 20:
             raise WorldError(f"questions is {self.questions}; it must be between 1 and 20 per scene")
+        from chiasm.synth.questions import FAMILIES
+
+        for name in self.families:
+            if name not in FAMILIES:
+                raise WorldError(nearest(name, FAMILIES, what="family of questions"))
         for name in self.formats:
             if name not in FORMATS:
                 raise WorldError(nearest(name, FORMATS, what="format"))
@@ -118,12 +125,12 @@ def options(kind: str, given: dict[str, Any]) -> WorldOptions:
     for name, value in given.items():
         if name not in known:
             raise WorldError(nearest(name, known, what=f"option of a world of {kind}"))
-        if name == "formats":
-            if isinstance(value, str) or not all(isinstance(item, str) for item in value):
-                raise WorldError(f"formats is {value!r}; it must be a list of {', '.join(FORMATS)}")
+        if name in NAMED:
+            if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+                raise WorldError(f"{name} is {value!r}; it must be a list of names")
         elif not (isinstance(value, int) and not isinstance(value, bool)) and value is not defaults[name]:
             raise WorldError(f"{name} is {value!r}; it must be a whole number")
-    plain: dict[str, Any] = {name: tuple(v) if name == "formats" else v for name, v in given.items()}
+    plain: dict[str, Any] = {name: tuple(v) if name in NAMED else v for name, v in given.items()}
     made = KINDS[kind](**plain)
     made.check()
     return made

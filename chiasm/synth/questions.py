@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
@@ -43,21 +43,26 @@ FAMILIES: Mapping[str, Family] = {
     "compare_size": Family(comparisons.compare_size, 6),
     "compare_position": Family(comparisons.compare_position, 9),
 }
-NAMES = tuple(FAMILIES)
-CUMULATED = tuple(accumulate(family.frequency for family in FAMILIES.values()))
 FOLLOW_UPS = 0.3  # how often a question about an attribute is followed by one that its answer decides
 FOLLOW_UP_FORMS = (attributes.verify_attribute, attributes.choose_attribute)
 TRIES = 12  # per question wanted
 MOST_WORDS = 17  # with the question mark and BERT's two special tokens that makes 20, where most models cut
 
 
-def ask(scene: Scene, *, seed: int, count: int, held_out: Mapping[str, str]) -> list[Question]:
-    """Up to `count` different questions about the scene; the same arguments give the same ones."""
+def ask(
+    scene: Scene, *, seed: int, count: int, held_out: Mapping[str, str], families: Sequence[str] = ()
+) -> list[Question]:
+    """Up to `count` different questions about the scene, of the named families or of all.
+
+    The same arguments give the same questions.
+    """
     rng = Random(f"questions/{seed}/{scene.image_id}")
     index = SceneIndex(scene, held_out)
+    names = tuple(families) or tuple(FAMILIES)
+    cumulated = tuple(accumulate(FAMILIES[name].frequency for name in names))
     asked: Counter[str] = Counter()
     found: dict[str, Question] = {}
-    for name in rng.choices(NAMES, cum_weights=CUMULATED, k=count * TRIES):
+    for name in rng.choices(names, cum_weights=cumulated, k=count * TRIES):
         if len(found) >= count:
             break
         family = FAMILIES[name]
@@ -70,7 +75,7 @@ def ask(scene: Scene, *, seed: int, count: int, held_out: Mapping[str, str]) -> 
         asked[name] += 1
         if name == "query_attribute" and len(found) < count and rng.random() < FOLLOW_UPS:
             more = _follow_up(index, rng, question)
-            if more is not None:
+            if more is not None and more.family in names:
                 found.setdefault(more.text, more)
     return list(found.values())
 

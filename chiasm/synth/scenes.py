@@ -59,7 +59,13 @@ def make(job: Job, parts: Parts) -> None:
     for index in range(job.start, job.stop):
         scene = sampler.scene(job.split, index)
         parts.picture(f"{scene.stem}.png", png(render(scene)))
-        questions = ask(scene, seed=job.seed, count=options["questions"], held_out=sampler.held_out)
+        questions = ask(
+            scene,
+            seed=job.seed,
+            count=options["questions"],
+            held_out=sampler.held_out,
+            families=options["families"],
+        )
         write_entries(scene, questions, parts, job, sampler.held_out)
 
 

@@ -123,7 +123,9 @@ def test_a_failing_worker_is_an_error(
         ("scenes", {"min_objects": 5, "max_objects": 4}, "must satisfy 2 <= min_objects <= max_objects <= 8"),
         ("scenes", {"questions": 99}, "questions is 99"),
         ("scenes", {"formats": ["gqq"]}, "unknown format 'gqq'; did you mean 'gqa'?"),
-        ("scenes", {"formats": "gqa"}, "formats is 'gqa'; it must be a list"),
+        ("scenes", {"formats": "gqa"}, "formats is 'gqa'; it must be a list of names"),
+        ("scenes", {"families": ["exists"]}, "unknown family of questions 'exists'; did you mean 'exist'"),
+        ("scenes", {"families": [3]}, "families is [3]; it must be a list of names"),
         ("pairs", {"pairs": 3}, "pairs is 3; it must be 2, 4, 6 or 8"),
         ("pairs", {"statements": 100_000}, "at most 50,000 statements"),
     ],
@@ -137,6 +139,13 @@ def test_options_that_make_no_sense_are_refused(kind: str, given: dict[str, obje
 def test_a_world_may_have_only_some_formats(tmp_path: Path) -> None:
     folder = generate("scenes", tmp_path / "w", workers=1, formats=["captions"], **SMALL)
     assert sorted(path.name for path in folder.iterdir()) == ["captions", "images", "world.json"]
+
+
+def test_a_world_may_have_only_some_types_of_questions(tmp_path: Path) -> None:
+    wanted = ["query_relation", "compare_position"]
+    folder = generate("scenes", tmp_path / "w", workers=1, families=wanted, formats=["gqa"], **SMALL)
+    asked = json.loads((folder / "questions/train_balanced_questions.json").read_text()).values()
+    assert {question["types"]["detailed"] for question in asked} == set(wanted)
 
 
 def test_validation_and_test_are_a_tenth_unless_asked_otherwise() -> None:

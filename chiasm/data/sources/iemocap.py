@@ -1,4 +1,4 @@
-"""IEMOCAP (Busso et al. 2008) as its features are published, in `IEMOCAP_features_raw.pkl`: 151 dialogues of two.
+"""IEMOCAP (Busso and others, 2008) as its features are published, in `IEMOCAP_features_raw.pkl`: 151 dialogues of two.
 
 The file is a pickle; it is read without being run (`chiasm.data.plain_pickle`). It holds, for each dialogue, speakers
 (M or F), labels, text (100), audio (100) and visual (512) features, sentences, and the published split: 120 dialogues

@@ -1,4 +1,4 @@
-"""MELD (Poria et al. 2019): dialogues of several speakers from a television series, by the official CSV files.
+"""MELD (Poria and others, 2019): dialogues of several speakers from a television series, by the official CSV files.
 
 Only the words are read here. An utterance's position is its `Utterance_ID`; numbers that are left out in the files
 (utterances that were removed from the release) leave no gap.

@@ -1,4 +1,4 @@
-"""CMU-MOSI (Zadeh et al. 2016): each video is a dialogue of one speaker; polarity of every utterance.
+"""CMU-MOSI (Zadeh and others, 2016): each video is a dialogue of one speaker; polarity of every utterance.
 
 The features are those that are published beside bc-LSTM: text 100, audio 73, video 100 for each utterance.
 """

@@ -46,7 +46,7 @@ class Training:
     save_every_seconds: float = 300.0  # between checkpoints; one is also written after each validation; 0: never
     save_every_steps: int = 0  # the same in steps; 0: never
     log_every: int = 50  # steps in one line of log.jsonl
-    prefetch: int = 2  # batches gathered ahead in a thread; 0: none
+    prefetch: int = 2  # batches gathered ahead in a thread when a GPU computes; on a CPU both would share its cores
     trackers: tuple[str, ...] = ("tensorboard",)  # accelerate's trackers: "tensorboard", "wandb", ...
 
     def __post_init__(self) -> None:

@@ -57,8 +57,18 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(run: Run) -
     assert not same(first, run("training.seed=1"))
 
 
-def test_prefetching_changes_nothing(run: Run) -> None:
-    assert same(run("training.prefetch=0"), run("training.prefetch=3"))
+def test_prefetching_changes_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = loop_file.ahead
+
+    def always(make: Any, items: Any, count: int) -> Any:
+        asked.append(count)
+        return real(make, items, 3)
+
+    plain = run()
+    monkeypatch.setattr(loop_file, "ahead", always)
+    assert same(plain, run())
+    assert set(asked) == {0}  # on a CPU nothing is gathered in a thread unless made to
 
 
 def test_accumulation_changes_nothing(run: Run) -> None:

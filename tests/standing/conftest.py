@@ -43,10 +43,14 @@ class Tiny:
         torch.manual_seed(0)
         return build_model(self.recipe, self.prepared.facts, self.prepared.task).eval()
 
+    def positions(self, count: int) -> Tensor:
+        """Training examples from everywhere, in pairs of neighbours: about different images and about the same."""
+        pairs = torch.linspace(0, len(self.prepared.splits["train"]) - 2, max(1, count // 2)).long()
+        return torch.stack([pairs, pairs + 1], 1).flatten().unique()
+
     def batch(self, count: int = 8) -> Batch:
-        """The first training examples."""
-        data = self.prepared.splits["train"]
-        return data.batch(torch.arange(min(count, len(data))))
+        """The examples at `positions(count)`."""
+        return self.prepared.splits["train"].batch(self.positions(count))
 
     @cached_property
     def run(self) -> RunResult:

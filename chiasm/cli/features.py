@@ -1,4 +1,4 @@
-"""Make utterance features: from sounds, from words, or from a published pickle, into a folder of dialogues."""
+"""Make a folder of dialogues with features from sounds, words or a published pickle."""
 
 from __future__ import annotations
 

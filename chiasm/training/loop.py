@@ -76,6 +76,7 @@ class Loop:
         self.journal = Journal(setup.out / log, setup.accelerator, options.trackers)
         self._window: dict[str, Tensor] = {}
         self._validation_seconds = 0.0
+        self._logged_loss = math.nan
         self._peaks = {name: [g["lr"] for g in o.param_groups] for name, o in learner.optimisers.items()}
 
     def run(self) -> Outcome:
@@ -147,6 +148,7 @@ class Loop:
             self._log()
         self._validate()
         self._save()
+        self._show(time.monotonic())
         if self.options.keep_best and self.state.best_step and self.state.best_step != self.state.step:
             self.setup.accelerator.wait_for_everyone()
             snapshot = self.best.load()
@@ -257,6 +259,7 @@ class Loop:
             lr=next(iter(self.learner.optimisers.values())).param_groups[0]["lr"],
             seconds=round(state.seconds, 3),
         )
+        self._logged_loss = sum(losses.values())
         self._window, state.window_steps = {}, 0
 
     def _show(self, now: float) -> None:
@@ -264,12 +267,12 @@ class Loop:
         if not self.setup.accelerator.is_main_process:
             return
         state, options = self.state, self.options
-        loss = sum(float(v) for v in self._window.values()) / max(1, state.window_steps)
-        if not state.window_steps:
-            loss = self.journal.lines[-1].get("loss", math.nan)
+        loss = self._logged_loss
+        if state.window_steps:
+            loss = sum(float(v) for v in self._window.values()) / state.window_steps
         steps = state.plan.end
         left = self._rate.seconds_left(state.step, steps)
-        epoch, epochs = state.epoch + 1, options.epochs
+        epoch, epochs = min(state.epoch + 1, options.epochs), options.epochs
         status = Status(state.step, steps, epoch, epochs, loss, state.headline, state.seconds, left)
         self.setup.progress.update(status)
 

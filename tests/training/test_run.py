@@ -51,6 +51,7 @@ def test_the_progress_is_shown_on_standard_error(
     shown = capsys.readouterr()
     assert "small: word_bag" in shown.err
     assert "200 train, 200 validation, 200 test" in shown.err
+    assert "epoch 1/1  step 13/13  loss 0." in shown.err
     assert shown.out == ""
 
 

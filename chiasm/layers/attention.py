@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.linear import Linear
-from chiasm.layers.recording import Tap
+from chiasm.layers.recording import Tap, is_recording
 
 
 class Attention(nn.Module):
@@ -58,8 +58,12 @@ class Attention(nn.Module):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, tap: Tap | None = None) -> Tensor:
         """(B, H, Q, D/H), (B, H, K, D/H) twice, (B, K) -> contexts (B, Q, D), before the output projection.
 
-        `tap` records in place of this module's own, for a caller that attends twice with the same weights.
+        `tap` records in place of this module's own, for a caller that attends twice with the same weights. A training
+        step that neither drops nor records probabilities never makes them: the same numbers but for roundings, in
+        fewer operations.
         """
+        if self._fuses(tap or self.tap):
+            return self._fused(query, key, value, mask)
         scores = (query * (1 / math.sqrt(query.shape[-1]))) @ key.transpose(-1, -2)  # (B, H, Q, K)
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
@@ -68,3 +72,20 @@ class Attention(nn.Module):
         if mask is not None:
             context = context * mask.any(-1)[:, None, None, None]
         return context.transpose(1, 2).flatten(2)  # (B, Q, D)
+
+    def _fuses(self, tap: Tap) -> bool:
+        """Whether the probabilities are of no use to anybody: not recorded, not dropped, and in training, since an
+        answer must not depend, not even by a rounding, on its being explained."""
+        return self.training and torch.is_grad_enabled() and not self.dropout.p and not is_recording(tap)
+
+    @staticmethod
+    def _fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """As `attend`, by torch's fused kernel: (B, Q, D)."""
+        attention = nn.functional.scaled_dot_product_attention
+        if mask is None:
+            return attention(query, key, value).transpose(1, 2).flatten(2)
+        alive = mask.any(-1, keepdim=True)  # (B, 1)
+        if mask.device.type == "cpu" and bool(alive.all()):
+            return attention(query, key, value, attn_mask=mask[:, None, None, :]).transpose(1, 2).flatten(2)
+        context = attention(query, key, value, attn_mask=(mask | ~alive)[:, None, None, :])
+        return (context * alive[:, :, None, None]).transpose(1, 2).flatten(2)

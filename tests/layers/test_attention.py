@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from chiasm.layers.attention import Attention
 from chiasm.layers.dropout import Dropout, keep_mask
@@ -137,3 +137,37 @@ def test_dropout_repeats_with_the_seed_and_is_the_identity_in_evaluation() -> No
 def test_dropout_of_one_is_refused() -> None:
     with pytest.raises(ValueError, match="below 1, got 1"):
         Dropout(1.0)
+
+
+def _trained_once(attention: Attention, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Output and gradient of the weights for a formula-filled input."""
+    x = torch.linspace(-2, 2, 3 * 5 * 16).reshape(3, 5, 16).sin()
+    attention.zero_grad()
+    y = attention(x, mask)
+    y.square().sum().backward()
+    assert attention.qkv.weight.grad is not None
+    return y.detach(), attention.qkv.weight.grad.clone()
+
+
+@pytest.mark.parametrize("masked", ["nothing", "some", "a whole example"])
+def test_the_fused_training_path_gives_the_plain_paths_output_and_gradient(masked: str) -> None:
+    attention = filled(Attention(16, 4)).train()
+    mask = None if masked == "nothing" else torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]]).bool()
+    if masked == "a whole example":
+        assert mask is not None
+        mask[2] = False
+    fused = _trained_once(attention, mask)
+    with record(attention):
+        plain = _trained_once(attention, mask)
+    for a, b in zip(fused, plain, strict=True):
+        assert torch.isfinite(a).all()
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_the_fused_path_is_for_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.functional, "scaled_dot_product_attention", None)  # calling it would fail
+    x = torch.ones(1, 2, 16)
+    Attention(16, 4).eval()(x)
+    Attention(16, 4, dropout=0.5).train()(x)
+    with pytest.raises(TypeError):
+        Attention(16, 4).train()(x)

@@ -56,6 +56,7 @@ class Config:
     shared_cross_attention: bool = True
     padding_idx: bool = True  # freeze row 0 of the embedding tables, as the released code does
     use_images: bool = True  # False: the question-only baseline, the same text encoder without cross layers
+    use_text: bool = True  # False: the image-only baseline, of whose text only [CLS] is left
     initializer_range: float = 0.02
 
     @property
@@ -105,10 +106,34 @@ class Encoder(nn.Module):
             words, objects = layer(words, objects, text_mask, regions_mask)
         return self.pooler(last.first(words, objects, text_mask, regions_mask))
 
+    def language(self, text: Text) -> Tensor:
+        """Text (B, T) -> (B, T, D): the language encoder alone, a row for each example."""
+        return _examples(self._language(text), text.index)
+
     def pooled_text(self, text: Text) -> Tensor:
         """Text (B, T) -> (B, D): the question-only baseline."""
-        words = _examples(self._language(text), text.index)
-        return self.pooler(words)
+        return self.pooler(self.language(text))
+
+    def evidence(self, prefix: str) -> tuple[Evidence, ...]:
+        """What the three encoders record; `prefix` is the name of this module in the model, with its dot."""
+        name = {module: prefix + name for name, module in self.named_modules()}
+        language = [layer.self_attention.attention.tap for layer in self.language_layers]
+        objects = [layer.self_attention.attention.tap for layer in self.object_layers]
+        cross = list(self.cross_layers)
+        crossed = [c.regions_self_attention.attention.tap for c in cross]
+        kinds = [
+            ("text", "text", language, "language encoder"),
+            ("regions", "regions", objects, "object encoder"),
+            ("text", "regions", [c.cross_attention.text_to_regions for c in cross], "words look at regions"),
+            ("regions", "text", [c.cross_attention.regions_to_text for c in cross], "regions look at words"),
+            ("text", "text", [c.text_self_attention.attention.tap for c in cross], "words after crossing"),
+            ("regions", "regions", crossed, "regions after crossing"),
+        ]
+        return tuple(
+            Evidence("attention", query, key, tuple(name[tap] for tap in taps), title)
+            for query, key, taps, title in kinds
+            if taps
+        )
 
     def _language(self, text: Text) -> Tensor:
         """Text (I, T) -> (I, T, D), one row for each distinct text."""
@@ -163,28 +188,7 @@ class Lxmert(CrossModalModel):
 
     def evidence(self) -> tuple[Evidence, ...]:
         """Attention of the three encoders and both cross directions, per layer and head."""
-        name = {module: name for name, module in self.named_modules()}
-        language = [layer.self_attention.attention.tap for layer in self.encoder.language_layers]
-        objects = [layer.self_attention.attention.tap for layer in self.encoder.object_layers]
-        cross = list(self.encoder.cross_layers)
-        kinds = [
-            ("text", "text", language, "language encoder"),
-            ("regions", "regions", objects, "object encoder"),
-            ("text", "regions", [c.cross_attention.text_to_regions for c in cross], "words look at regions"),
-            ("regions", "text", [c.cross_attention.regions_to_text for c in cross], "regions look at words"),
-            ("text", "text", [c.text_self_attention.attention.tap for c in cross], "words after crossing"),
-            (
-                "regions",
-                "regions",
-                [c.regions_self_attention.attention.tap for c in cross],
-                "regions after crossing",
-            ),
-        ]
-        return tuple(
-            Evidence("attention", query, key, tuple(name[tap] for tap in taps), title)
-            for query, key, taps, title in kinds
-            if taps
-        )
+        return self.encoder.evidence("encoder.")
 
     def idle_parameters(self) -> frozenset[str]:
         """The last cross layer's object side, which no pooled output reads (sheet, section 6), and frozen tables."""
@@ -193,20 +197,25 @@ class Lxmert(CrossModalModel):
         names = {n for n, _ in self.named_parameters() if n.startswith(tuple(last + part for part in idle))}
         if self.config.padding_idx:
             names.add("encoder.text_embedding.types.weight")  # type 0, the only one used, is its padding row
+            if not self.config.use_text:
+                names.add("encoder.text_embedding.positions.weight")  # only [CLS] stands there, in the padding row
         return frozenset(names)
 
     def _checked(self, batch: Batch) -> tuple[Text, Regions | None]:
         """The streams, after a check that they are what this model was built for."""
         if batch.text is None:
             raise ValueError("LXMERT needs a text stream; add a [text] section to the recipe")
+        text = batch.text
+        if not self.config.use_text:
+            text = Text(text.input_ids[:, :1], text.attention_mask[:, :1], index=text.index)
         if not self.config.use_images:
-            return batch.text, None
+            return text, None
         if batch.regions is None:
             raise ValueError("LXMERT needs a regions stream; add a [regions] section to the recipe")
         images = 1 if batch.regions.index is None else batch.regions.index.shape[1]
         if images != self.config.num_images:
             raise ValueError(f"this model reads {self.config.num_images} image(s) per example, the batch has {images}")
-        return batch.text, batch.regions
+        return text, batch.regions
 
 
 Model = Lxmert

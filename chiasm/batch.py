@@ -90,6 +90,8 @@ class Regions(Stream):
     attention_mask: Tensor | None = None  # (I, R) bool; None: all real
     labels: Tensor | None = None  # (I, R) int64 detected class, -1 unknown
     confidences: Tensor | None = None  # (I, R) float in [0, 1]
+    attributes: Tensor | None = None  # (I, R) int64 detected attribute, -1 unknown
+    attribute_confidences: Tensor | None = None  # (I, R) float in [0, 1]
 
 
 @dataclass(frozen=True)

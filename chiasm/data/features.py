@@ -3,7 +3,8 @@
     store.json        format version, extractor, dtype, sizes
     features.npy      (all regions, F) float32 or float16       boxes.npy    (all regions, 4) float32 in [0, 1]
     offsets.npy       (I + 1,) int64: where each image begins   ids.npy      (I,) image ids, sorted, fixed-width bytes
-    rows.npy          (I,) int64: the row of each sorted id     labels.npy, confidences.npy (all regions,), optional
+    rows.npy          (I,) int64: the row of each sorted id     optional, (all regions,): labels.npy, confidences.npy,
+                                                                attributes.npy, attribute_confidences.npy
 
 Opening reads `store.json` and nothing else; what is touched later is the operating system's page cache, which is
 shared by all processes. A store is finished or absent: it is written aside and renamed.
@@ -93,6 +94,8 @@ class FeatureStore:
     def rows(self, ids: Sequence[str]) -> Tensor:
         """Image ids -> (len(ids),) int64 rows. Raises `DataError` naming ids that are not in the store."""
         rows, found = self.find(ids)
+            attributes=tensor("attributes.npy"),
+            attribute_confidences=tensor("attribute_confidences.npy"),
         if not found.all():
             missing = [image_id for image_id, known in zip(ids, found.tolist(), strict=True) if not known]
             raise DataError(

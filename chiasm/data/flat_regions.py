@@ -20,6 +20,8 @@ class FlatRegions:
     same_count: int | None = None  # how many regions every image has, when they all have as many
     labels: Tensor | None = None  # (all regions,) int64
     confidences: Tensor | None = None  # (all regions,) float32
+    attributes: Tensor | None = None  # (all regions,) int64
+    attribute_confidences: Tensor | None = None  # (all regions,) float32
 
     def __len__(self) -> int:
         return self.offsets.shape[0] - 1
@@ -59,6 +61,8 @@ class FlatRegions:
             attention_mask=None if padding is None else mask,
             labels=pick(self.labels, -1),
             confidences=pick(self.confidences, 0),
+            attributes=pick(self.attributes, -1),
+            attribute_confidences=pick(self.attribute_confidences, 0),
         )
 
     def _gather_even(self, rows: Tensor, count: int) -> Regions:
@@ -75,4 +79,6 @@ class FlatRegions:
             boxes=boxes,
             labels=pick(self.labels),
             confidences=pick(self.confidences),
+            attributes=pick(self.attributes),
+            attribute_confidences=pick(self.attribute_confidences),
         )

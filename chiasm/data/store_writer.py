@@ -53,6 +53,8 @@ class StoreWriter:
         confidences: ArrayLike | None = None,
     ) -> None:
         """Add the regions of one image: features (R, F), boxes (R, 4) in [0, 1], labels (R,), confidences (R,).
+        attributes: ArrayLike | None = None,
+        attribute_confidences: ArrayLike | None = None,
 
         Raises `DataError` naming the image for NaN, infinity, wrong shapes, boxes outside the image or a repeated id.
         """
@@ -67,10 +69,14 @@ class StoreWriter:
         if image_id in self._ids:
             raise DataError(f"image {image_id} is appended twice")
         given = {"features": values, "boxes": corners}
-        if labels is not None:
-            given["labels"] = np.asarray(labels, dtype=np.int64)
-        if confidences is not None:
-            given["confidences"] = np.asarray(confidences, dtype=np.float32)
+        for name, optional, dtype in (
+            ("labels", labels, np.int64),
+            ("confidences", confidences, np.float32),
+            ("attributes", attributes, np.int64),
+            ("attribute_confidences", attribute_confidences, np.float32),
+        ):
+            if optional is not None:
+                given[name] = np.asarray(optional, dtype=dtype)
         if self._ids and given.keys() != self._columns.keys():
             raise DataError(f"image {image_id} comes with {sorted(given)}, those before with {sorted(self._columns)}")
         for name, column in given.items():

@@ -41,6 +41,8 @@ class TsvImage:
     boxes: NDArray[np.float32]  # (R, 4) in [0, 1]
     labels: NDArray[np.int64]  # (R,) detected objects
     confidences: NDArray[np.float32]  # (R,)
+    attributes: NDArray[np.int64]  # (R,) detected attributes
+    attribute_confidences: NDArray[np.float32]  # (R,)
 
 
 def read_tsv(file: Path) -> Iterator[TsvImage]:
@@ -71,6 +73,8 @@ def _image(row: dict[str, str]) -> TsvImage:
         boxes=(array("boxes", "<f4", 4) / size).astype(np.float32),
         labels=array("objects_id", "<i8"),
         confidences=array("objects_conf", "<f4"),
+        attributes=array("attrs_id", "<i8"),
+        attribute_confidences=array("attrs_conf", "<f4"),
     )
 
 
@@ -81,5 +85,13 @@ def store_from_tsv(
     with StoreWriter(folder, identity, dtype=dtype) as writer:
         for file in files:
             for image in track(read_tsv(file), None, file.name):
-                writer.append(image.id, image.features, image.boxes, labels=image.labels, confidences=image.confidences)
+                writer.append(
+                    image.id,
+                    image.features,
+                    image.boxes,
+                    labels=image.labels,
+                    confidences=image.confidences,
+                    attributes=image.attributes,
+                    attribute_confidences=image.attribute_confidences,
+                )
     return FeatureStore(folder)

@@ -83,7 +83,13 @@ class Preprocessor(ABC):
 
 
 class EncodedDataset(Dataset[Batch]):
-    """Examples encoded column by column; `batch` gathers any positions into a `Batch`."""
+    """Examples encoded column by column; `batch` gathers any positions into a `Batch`.
+
+    `visit` is (seed, epoch) while a loop trains on the examples and None otherwise: for data sets that make something
+    else of an example on each visit.
+    """
+
+    visit: tuple[int, int] | None = None
 
     def __init__(
         self, examples: Sequence[Example], streams: Mapping[str, Column], targets: Mapping[str, Column]

@@ -29,20 +29,25 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SEPARATOR = "[SEP]"  # between the texts of one row
 TRAIN = "train"
 TOKENIZER = "tokenizer.json"
-# What the tokenizers of transformers' text encoders call padding and separator.
+# What the tokenizers of transformers' text encoders call padding, a hidden piece and separator.
 PADDINGS = ("[PAD]", "<pad>", "<|endoftext|>")
 SEPARATORS = ("[SEP]", "</s>", "<sep>", "<|endoftext|>")
 
+MASKS = ("[MASK]", "<mask>")
 
 class TextColumn(Column):
     """Word pieces of all examples: one flat tensor and where each text begins."""
 
-    def __init__(self, ids: Tensor, offsets: Tensor, *, pad_id: int) -> None:
+    def __init__(
+        self, ids: Tensor, offsets: Tensor, *, pad_id: int, mask_id: int | None = None, vocab_size: int = 0
+    ) -> None:
         self.ids = ids  # (all pieces,) int32
         self.offsets = offsets  # (examples + 1,) int64
         self.pad_id = pad_id
 
     def __len__(self) -> int:
+        self.mask_id = mask_id  # of the piece that stands for a hidden one; None: the tokenizer has none
+        self.vocab_size = vocab_size
         return self.offsets.shape[0] - 1
 
     def lengths(self) -> Tensor:
@@ -131,7 +136,9 @@ class Preprocess(Preprocessor):
         ids = np.fromiter((i for e in encoded for i in e.ids), np.int32, int(lengths.sum()))
         offsets = torch.from_numpy(np.concatenate([[0], lengths.cumsum()]))
         pad_id = self.tokenizer.get_vocab()[special_token(self.tokenizer, PADDINGS)]
-        return TextColumn(torch.from_numpy(ids), offsets, pad_id=pad_id)
+        mask_id = next((i for token in MASKS if (i := self.tokenizer.token_to_id(token)) is not None), None)
+        size = self.tokenizer.get_vocab_size()
+        return TextColumn(torch.from_numpy(ids), offsets, pad_id=pad_id, mask_id=mask_id, vocab_size=size)
 
     def tokens(self, text: str) -> list[str]:
         """The pieces of one text as strings, [CLS] and [SEP] included: what evidence is drawn over."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from chiasm.batch import Output
-from chiasm.data.columns import Column
+from chiasm.data.columns import Column, EncodedDataset
 from chiasm.data.example import Example
 from chiasm.metrics.estimate import Estimate
 from chiasm.objectives import Objective
@@ -44,6 +44,7 @@ class BaseTask(ABC):
     name: ClassVar[str]
     headline: str  # the metric by which the best checkpoint is chosen: higher is better
     images: int = 1  # how many images an example has
+    measured_on_targets: bool = False  # what is measured is read from batches made by `dataset`, not from raw inputs
     options: dict[str, Any]
 
     @abstractmethod
@@ -61,6 +62,10 @@ class BaseTask(ABC):
     @abstractmethod
     def targets(self, examples: Sequence[Example]) -> Mapping[str, Column]:
         """head -> targets of all examples, in order. Examples without an answer get an 'ignored' target."""
+
+    def dataset(self, examples: Sequence[Example], streams: Mapping[str, Column]) -> EncodedDataset:
+        """The examples with their targets. A task that changes the inputs (hides a part of them) overrides this."""
+        return EncodedDataset(examples, streams, self.targets(examples))
 
     @abstractmethod
     def decode(self, output: Output, ids: Sequence[str], *, top_k: int = 5) -> list[Prediction]:

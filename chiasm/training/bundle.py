@@ -20,8 +20,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from chiasm.data import regions
 from chiasm.data.columns import EncodedDataset, Preprocessor
-from chiasm.data.example import Example
+from chiasm.data.example import DataError, Example
 from chiasm.models import CrossModalModel
 from chiasm.models import model as model_file
 from chiasm.registry import UnknownName
@@ -34,7 +35,7 @@ from chiasm.training.files import sha256, write_json, written_aside
 from chiasm.training.recipe import Recipe, modality
 
 FORMAT = 1
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 
 
 class BundleError(TrainingError):
@@ -56,10 +57,24 @@ class Bundle:
     def dataset(self, examples: Sequence[Example], *, with_targets: bool = False) -> EncodedDataset:
         """Raw examples, encoded as the training examples were. Raises `RowError` naming bad rows."""
         streams = {name: p.encode(examples) for name, p in self.preprocessors.items()}
-        return EncodedDataset(examples, streams, self.task.targets(examples) if with_targets else {})
+        return self.task.dataset(examples, streams) if with_targets else EncodedDataset(examples, streams, {})
 
-    def save(self, folder: Path | str) -> Path:
-        """Write the bundle; a former one there is replaced only when the new one is complete on the disk."""
+    def use_store(self, folder: Path | str) -> None:
+        """Look regions up in a feature store from now on, instead of finding them in the images.
+
+        Raises `DataError` when another extractor made it, or when the model reads no regions.
+        """
+        readers = [p for p in self.preprocessors.values() if isinstance(p, regions.Preprocess)]
+        if not readers:
+            raise DataError(f"this model reads {', '.join(self.preprocessors)}: it has no use for a feature store")
+        for reader in readers:
+            reader.use_store(folder)
+
+    def save(self, folder: Path | str, *, extra: Mapping[str, str] | None = None) -> Path:
+        """Write the bundle; a former one there is replaced only when the new one is complete on the disk.
+
+        `extra` are further texts to keep in it, by file name.
+        """
         target = Path(folder)
         with written_aside(target) as aside:
             weights = {name: t.cpu().contiguous() for name, t in module_tensors(self.model).items()}
@@ -71,7 +86,9 @@ class Bundle:
             self.task.save(_made(aside / "task"))
             write_json(aside / "metrics.json", self.metrics)
             write_json(aside / "environment.json", self.environment)
-            write_json(aside / _MANIFEST, {"format": FORMAT, "files": _checksums(aside)})
+            for name, text in (extra or {}).items():
+                (aside / name).write_text(text, encoding="utf-8")
+            write_json(aside / MANIFEST, {"format": FORMAT, "files": _checksums(aside)})
         object.__setattr__(self, "folder", target)
         return target
 
@@ -102,27 +119,34 @@ class Bundle:
 
 def verify(folder: Path) -> None:
     """Every file of a bundle against its manifest. Raises `BundleError` naming the first wrong file."""
-    if not (folder / _MANIFEST).is_file():
-        raise BundleError(f"{folder} is not a bundle: it has no {_MANIFEST}")
-    manifest = _json(folder / _MANIFEST)
-    if manifest.get("format") != FORMAT:
-        raise BundleError(f"{folder} has bundle format {manifest.get('format')!r}; this version reads {FORMAT}")
-    listed = manifest.get("files")
-    if not isinstance(listed, dict):
-        raise BundleError(f"{folder / _MANIFEST} lists no files")
+    listed = listed_files(folder)
     for name, checksum in listed.items():
         _verify_file(folder, name, checksum)
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if not path.is_dir() and name not in listed and name != _MANIFEST:
+        if not path.is_dir() and name not in listed and name != MANIFEST:
             raise BundleError(f"{folder}: the file {name} is not in the manifest; remove it, or make the bundle anew")
 
 
+def listed_files(folder: Path) -> Mapping[str, str]:
+    """file -> checksum, as the manifest says. Raises `BundleError` when it names a place outside the bundle."""
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}")
+    manifest = _json(folder / MANIFEST)
+    if manifest.get("format") != FORMAT:
+        raise BundleError(f"{folder} has bundle format {manifest.get('format')!r}; this version reads {FORMAT}")
+    listed = manifest.get("files")
+    if not isinstance(listed, dict):
+        raise BundleError(f"{folder / MANIFEST} lists no files")
+    for name in listed:
+        parts = PurePosixPath(name).parts
+        if not parts or PurePosixPath(name).is_absolute() or ".." in parts or "\\" in name or ":" in name:
+            raise BundleError(f"{folder}: the manifest names {name!r}, which is not inside the bundle")
+    return listed
+
+
 def _verify_file(folder: Path, name: str, checksum: str) -> None:
-    parts = PurePosixPath(name).parts
-    path = folder.joinpath(*parts)
-    if not parts or PurePosixPath(name).is_absolute() or ".." in parts or "\\" in name or ":" in name:
-        raise BundleError(f"{folder}: the manifest names {name!r}, which is not inside the bundle")
+    path = folder.joinpath(*PurePosixPath(name).parts)
     if not path.is_file():
         raise BundleError(f"{folder}: the file {name} is missing")
     if not path.resolve().is_relative_to(folder.resolve()):

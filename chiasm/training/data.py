@@ -167,7 +167,7 @@ def prepare(recipe: Recipe, splits: Splits, policy: BadRowPolicy) -> Prepared:
 
     def encode(examples: Sequence[Example]) -> EncodedDataset:
         streams = {stream: p.encode(examples) for stream, p in preprocessors.items()}
-        return EncodedDataset(examples, streams, task.targets(examples))
+        return task.dataset(examples, streams)
 
     train, _ = policy.attempt(splits["train"], fit)
     encoded = {use: policy.attempt(train if use == "train" else given, encode)[1] for use, given in splits.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def evaluate(
     """
     policy = BadRowPolicy(on_error)
     examples = _examples(bundle, data, split, policy, show=show is not False)
-    dataset = policy.attempt(examples, bundle.dataset)[1]
+    encode = partial(bundle.dataset, with_targets=bundle.task.measured_on_targets)
+    dataset = policy.attempt(examples, encode)[1]
     size = batch_size or bundle.recipe.training.evaluate_batch_size
     answers, measured = measure(bundle.model, bundle.task, dataset, batch_size=size, progress=progress(show))
     if predictions is not None:

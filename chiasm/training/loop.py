@@ -112,6 +112,7 @@ class Loop:
         """The rest of the current epoch, or of the run if that is shorter."""
         state = self.state
         batches = self.sampler.batches(state.epoch)[state.batch :]
+        self.setup.train.visit = (self.options.seed, state.epoch)
         # On a CPU a second thread, with kernels of its own, costs the step more than gathering does (1.6 times).
         prefetch = 0 if self._device.type == "cpu" else self.options.prefetch
         with ahead(self._gatherer.gather, batches, prefetch) as gathered:

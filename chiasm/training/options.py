@@ -18,6 +18,9 @@ class Training:
     procedure: str = "ordinary"  # a file of training/procedures
     procedure_options: Mapping[str, Any] = field(default_factory=dict)
 
+    start: str = ""  # a bundle, or a BERT as transformers saves it, whose weights training begins with
+    start_options: Mapping[str, Any] = field(default_factory=dict)  # keywords of `initial.start_from`
+
     epochs: int = 4
     max_steps: int = 0  # ends training early, and the schedule with it; 0: the epochs decide
     max_seconds: float = 0.0  # a budget: if the machine is too slow, fewer steps and a faster schedule; 0: none

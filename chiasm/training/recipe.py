@@ -236,6 +236,10 @@ def _check_training(options: Training) -> None:
     schema.of_function(build, skip=3).check(options.optimizer_options, "training.optimizer_options")
     run = procedures.procedure(options.procedure).run
     schema.of_function(run, skip=1).check(options.procedure_options, "training.procedure_options")
+    if options.start_options:
+        from chiasm.training.initial import start_from  # it reads bundles, which hold recipes
+
+        schema.of_function(start_from, skip=4).check(options.start_options, "training.start_options")
 
 
 def _value(text: str) -> Any:

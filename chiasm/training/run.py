@@ -26,12 +26,14 @@ from chiasm.data.example import RowError
 from chiasm.layers import kernels
 from chiasm.metrics.estimate import Estimate
 from chiasm.tasks import Prediction
+from chiasm.training import schema
 from chiasm.training.bundle import Bundle, build_model
 from chiasm.training.data import BadRowPolicy, OnError, Prepared, Splits, prepare, read_splits
 from chiasm.training.environment import environment
 from chiasm.training.errors import TrainingError
 from chiasm.training.evaluate import measure, write_predictions
 from chiasm.training.files import write_json
+from chiasm.training.initial import start_from
 from chiasm.training.procedures import procedure
 from chiasm.training.progress import Progress, progress
 from chiasm.training.recipe import Recipe, load_recipe
@@ -98,6 +100,10 @@ def _run(
 ) -> RunResult:
     """Build, train, measure, bundle."""
     model = build_model(recipe, prepared.facts, prepared.task)
+    if recipe.training.start:
+        options = schema.of_function(start_from, skip=4).check(recipe.training.start_options, "training.start_options")
+        start = Path(recipe.training.start)
+        shown.note(f"begins with {start_from(model, prepared.task, prepared.preprocessors, start, **options)}")
     _seed(recipe.training.seed, accelerator.process_index)
     _introduce(recipe, prepared, model, shown)
     setup = Setup(

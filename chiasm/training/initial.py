@@ -1,0 +1,144 @@
+"""Weights to begin with: another run's bundle, or a published BERT.
+
+Parameters are matched by name, and whole parts of the model (by default the encoder) must be there: a missing or
+differently shaped one is an error. An answer head is taken over row by row, by the answers that both know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from chiasm.data.answer_table import table_answer
+from chiasm.data.columns import Preprocessor
+from chiasm.data.regions import Preprocess as RegionsPreprocess
+from chiasm.data.text import Preprocess as TextPreprocess
+from chiasm.data.vocabulary import AnswerVocabulary
+from chiasm.models import CrossModalModel
+from chiasm.tasks import BaseTask
+from chiasm.training.bundle import Bundle
+from chiasm.training.checkpoint import module_tensors
+from chiasm.training.errors import TrainingError
+from chiasm.weights.bert import head_weights, language_weights, read_bert
+from chiasm.weights.lxmert import WeightsError
+
+ROWS = ("answer_head.scores.weight", "answer_head.scores.bias")
+BEFORE_ROWS = ("answer_head.dense.", "answer_head.norm.")
+
+
+def start_from(
+    model: CrossModalModel,
+    task: BaseTask,
+    preprocessors: Mapping[str, Preprocessor],
+    folder: Path,
+    *,
+    parts: tuple[str, ...] = ("encoder.",),
+    heads: bool = False,
+    answers: bool = True,
+    bert_layers: Literal["bottom", "top"] = "bottom",
+) -> str:
+    """Put the weights in `folder`, a bundle or a BERT as transformers saves it, into the model; says what was done.
+
+    - `parts`: beginnings of the names of what is taken over from a bundle, whole
+    - `heads`: also every further tensor of the same name and shape, but not the answers' rows
+    - `answers`: the answer head, with the rows of the answers that the bundle's task knows; those of others are zero
+    - `bert_layers`: which of BERT's layers become the language layers
+
+    Raises `TrainingError` for weights, word pieces or features that do not fit.
+    """
+    if (folder / "manifest.json").is_file():
+        return _from_bundle(model, task, preprocessors, folder, parts=parts, heads=heads, answers=answers)
+    try:
+        bert = read_bert(folder)
+        layers = len(model.get_submodule("encoder.language_layers"))  # type: ignore[arg-type]
+        weights = language_weights(bert, layers, which=bert_layers)
+    except (WeightsError, AttributeError) as error:
+        raise TrainingError(f"training.start {folder}: {error}") from error
+    own = module_tensors(model)
+    further = {name: tensor for name, tensor in head_weights(bert).items() if name in own}
+    _put(own, {**weights, **further}, str(folder))
+    return f"the {bert_layers} {layers} layers of BERT in {folder}"
+
+
+def _from_bundle(
+    model: CrossModalModel,
+    task: BaseTask,
+    preprocessors: Mapping[str, Preprocessor],
+    folder: Path,
+    *,
+    parts: tuple[str, ...],
+    heads: bool,
+    answers: bool,
+) -> str:
+    bundle = Bundle.load(folder)
+    _check_inputs(preprocessors, bundle)
+    own, theirs = module_tensors(model), module_tensors(bundle.model)
+    wanted = [name for name in own if name.startswith(parts)]
+    missing = [name for name in wanted if name not in theirs]
+    if missing or not wanted:
+        named = missing[0] if missing else f"anything that begins with {', '.join(parts)}"
+        raise TrainingError(f"training.start {folder}: its model {bundle.recipe.model!r} lacks {named}")
+    weights = {name: theirs[name] for name in wanted}
+    if heads:
+        same = {n: t for n, t in theirs.items() if n in own and own[n].shape == t.shape and n not in ROWS}
+        weights = {**same, **weights}
+    said = f"{len(weights)} tensors of {folder}"
+    mine, known = _vocabulary(task), _vocabulary(bundle.task)
+    if answers and mine is not None and known is not None and all(row in own and row in theirs for row in ROWS):
+        weights |= {name: t for name, t in theirs.items() if name.startswith(BEFORE_ROWS)}
+        places = answer_rows(mine, known)
+        weights |= {row: mapped_rows(theirs[row], places) for row in ROWS}
+        said += f"; {int((places >= 0).sum())} of {len(mine)} answers with their rows, the others zero"
+    _put(own, weights, str(folder))
+    return said
+
+
+def answer_rows(mine: AnswerVocabulary, known: AnswerVocabulary) -> Tensor:
+    """(my answers,) int64: the row of each in the other head, found by its spelling in a joint table; -1 for none."""
+    return torch.tensor([known.number(table_answer(answer)) for answer in mine.answers], dtype=torch.int64)
+
+
+def mapped_rows(rows: Tensor, places: Tensor) -> Tensor:
+    """(A', ...), (A,) -> (A, ...): the chosen rows, zero where the place is -1."""
+    kept = rows[places.clamp(min=0)]
+    return torch.where((places >= 0).view(-1, *[1] * (rows.ndim - 1)), kept, torch.zeros_like(kept))
+
+
+def _vocabulary(task: BaseTask) -> AnswerVocabulary | None:
+    found = getattr(task, "vocabulary", None)
+    return found if isinstance(found, AnswerVocabulary) else None
+
+
+def _check_inputs(preprocessors: Mapping[str, Preprocessor], bundle: Bundle) -> None:
+    """The same word pieces and the same kind of features as in the bundle. Raises `TrainingError`, `DataError`."""
+    mine, theirs = preprocessors.get("text"), bundle.preprocessors.get("text")
+    both = isinstance(mine, TextPreprocess) and isinstance(theirs, TextPreprocess)
+    if both and _pieces(mine) != _pieces(theirs):
+        raise TrainingError(
+            f"training.start {bundle.folder}: its word pieces are others than this run's; "
+            f"set text.vocabulary={bundle.folder}/preprocessing/text"
+        )
+    seen, before = preprocessors.get("regions"), bundle.preprocessors.get("regions")
+    if isinstance(seen, RegionsPreprocess) and isinstance(before, RegionsPreprocess):
+        before.identity.check(seen.identity, where="this run's [regions]")
+
+
+def _pieces(text: Preprocessor | None) -> dict[str, int]:
+    return text.tokenizer.get_vocab() if isinstance(text, TextPreprocess) else {}
+
+
+def _put(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], origin: str) -> None:
+    """Copy, after a check of names and shapes. Raises `TrainingError` naming the first that does not fit."""
+    for name, tensor in weights.items():
+        if name not in own:
+            raise TrainingError(f"training.start {origin}: this model has no {name}")
+        if own[name].shape != tensor.shape:
+            shapes = f"{tuple(tensor.shape)} instead of {tuple(own[name].shape)}"
+            raise TrainingError(f"training.start {origin}: {name} has the shape {shapes}")
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            own[name].copy_(tensor)

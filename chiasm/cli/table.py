@@ -27,7 +27,7 @@ def command(
     """Run a published table again and print our numbers beside the paper's.
 
     Each row is a recipe with its changes. A row that was run already is read, not repeated; Ctrl-C stops, the same
-    command goes on. In --out: table.txt, table.md, table.json, and each run in <row>/<seed>.
+    command goes on. In --out: table.txt, table.md, table.json, table.png, and each run in <row>/<seed>.
 
     \b
     Examples:
@@ -35,12 +35,16 @@ def command(
       chiasm table coin/1 --data IEMOCAP --seeds 3
       chiasm table coin/2 --data IEMOCAP --row ICON --row ICON+AT
       chiasm table coin/figure2b --tiny
+      chiasm table lxmert/5 --data DIR --seeds 3
     """
     from chiasm.cli._show import show_table, written
     from chiasm.recipes.tables import table_names
+    from chiasm.report.table_picture import table_picture
     from chiasm.report.tables import Table
     from chiasm.training.files import write_json
-    from chiasm.training.tables import load_table, run_table, table_lines, table_record
+    from chiasm.training.table_file import load_table
+    from chiasm.training.table_text import table_lines, table_record
+    from chiasm.training.tables import run_table
 
     if name is None:
         typer.echo("\n".join(table_names()))
@@ -56,4 +60,5 @@ def command(
     (folder / "table.txt").write_text(shown.to_text() + "\n", encoding="utf-8")
     (folder / "table.md").write_text(shown.to_markdown() + "\n", encoding="utf-8")
     write_json(folder / "table.json", table_record(table, measured, data=data))
-    written(folder / "table.txt", folder / "table.md", folder / "table.json")
+    table_picture(table, measured, folder / "table.png", generated=data is None)
+    written(*(folder / f"table.{ending}" for ending in ("txt", "md", "json", "png")))

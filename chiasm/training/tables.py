@@ -1,47 +1,33 @@
-"""A published table run again: each row a recipe with its changes, our numbers beside the printed ones."""
+"""A published table run again: each row a recipe with its changes, our numbers beside the printed ones.
+
+A row that begins with the weights of an earlier training (pre-training) names it as its stage; rows share stages.
+"""
 
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from chiasm.data.answers import normalise_answer, soft_scores
 from chiasm.data.columns import EncodedDataset
 from chiasm.metrics.compare import Comparison, permutation
 from chiasm.metrics.estimate import Estimate
-from chiasm.recipes.tables import table_path
 from chiasm.registry import nearest
 from chiasm.tasks import Prediction
 from chiasm.training.errors import RecipeError
 from chiasm.training.files import write_json
-from chiasm.training.recipe import load_recipe
+from chiasm.training.recipe import Recipe, load_recipe
 from chiasm.training.run import train
+from chiasm.training.table_file import Row, Stage, Table, load_table
 
-Right = Mapping[str, tuple[float, str]]  # example -> 1 when answered right, and the cluster that it belongs to
+__all__ = ["MeasuredRow", "Row", "Table", "load_table", "run_table"]
 
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: a recipe, what it changes, and what the paper prints."""
-
-    name: str
-    recipe: str = ""  # "": printed numbers only
-    settings: tuple[str, ...] = ()
-    paper: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A published table. Printed numbers are shares, whatever the file's unit."""
-
-    title: str
-    columns: tuple[str, ...]
-    reference: str
-    rows: tuple[Row, ...]
+DATA = "{data}"  # in a setting: the data folder
+Right = Mapping[str, tuple[float, str]]  # example -> what its answer scores, and the cluster that it belongs to
 
 
 @dataclass(frozen=True)
@@ -50,8 +36,8 @@ class MeasuredRow:
 
     row: Row
     seeds: tuple[Mapping[str, Estimate], ...] = ()
-    right: tuple[Right, ...] = ()  # for each seed; empty where answers are not right or wrong
-    against: Comparison | None = None  # this row minus the reference, all seeds together
+    right: tuple[Mapping[str, Right], ...] = ()  # for each seed, by part ("" in a table without parts)
+    against: Mapping[str, Comparison] = field(default_factory=dict)  # minus the reference by part, all seeds together
 
     def estimate(self, measure: str) -> Estimate | None:
         """The mean over seeds; the interval is the mean of the seeds' intervals."""
@@ -68,17 +54,53 @@ class MeasuredRow:
         return stdev(found) if len(found) > 1 else None
 
 
-def load_table(name_or_path: str | Path) -> Table:
-    """The table called so in `chiasm/recipes/tables`, or in a file that ends in .toml. Raises `RecipeError`."""
-    given = str(name_or_path)
-    path = Path(given) if given.endswith(".toml") else table_path(given)
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        scale = {"per cent": 100.0, "": 1.0}[raw.get("unit", "")]
-        rows = tuple(_row(row, scale) for row in raw["rows"])
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise RecipeError(f"{given} is no table of recipes: {type(error).__name__} {error}") from error
-    return Table(str(raw.get("title", given)), tuple(raw.get("columns", ())), str(raw.get("reference", "")), rows)
+@dataclass(frozen=True)
+class _Runs:
+    """Where the runs of a table lie and what all of them share."""
+
+    table: Table
+    data: Path | None
+    out: Path
+    tiny: bool = False
+    settings: Sequence[str] = ()
+    show: bool | None = None
+
+    def recipe(self, stage: Stage, seed: int, start: Path | None) -> Recipe:
+        """The stage's recipe with all changes; one that begins with a bundle reads that bundle's word pieces."""
+        recipe = load_recipe(stage.recipe).with_settings(self._placed(stage))
+        begin = [] if start is None else [f"training.start={start}", f"text.vocabulary={start}/preprocessing/text"]
+        return (recipe.tiny() if self.tiny else recipe).with_settings([*begin, *self.settings, f"training.seed={seed}"])
+
+    def _placed(self, stage: Stage) -> list[str]:
+        """The stage's settings with the data folder for "{data}"; tiny runs go without those that need it."""
+        if self.data is None:
+            needing = [setting for setting in stage.settings if DATA in setting]
+            if needing and not self.tiny:
+                raise RecipeError(f"{needing[0]}: this row needs files of the data folder (--data)")
+            return [setting for setting in stage.settings if DATA not in setting]
+        return [setting.replace(DATA, str(self.data)) for setting in stage.settings]
+
+    def folder_of_data(self, part: str, recipe: Recipe) -> Path | None:
+        """`<data>/<part>` where there is such a folder, else the data folder itself, which `several` sources share."""
+        if self.data is None or not part or recipe.data.source == "several" or not (self.data / part).is_dir():
+            return self.data
+        return self.data / part
+
+    def bundle(self, stage: str, seed: int) -> Path | None:
+        """The bundle that the stage leaves, trained now unless it is there; None for no stage."""
+        start = None
+        for one in self.table.before(stage):
+            folder = self.out / "stages" / _folder_name(one.name) / str(seed)
+            recipe = self.recipe(one, seed, start)
+            made_by, kept = _made_by(recipe, self.data), folder / "stage.json"
+            if not (kept.is_file() and json.loads(kept.read_text(encoding="utf-8")) == made_by):
+                again = kept.is_file()
+                kept.unlink(missing_ok=True)
+                data = self.folder_of_data("pretraining", recipe)
+                train(recipe, data, folder, resume=not again, overwrite=again, show=self.show)
+                write_json(kept, made_by)
+            start = folder / "bundle"
+        return start
 
 
 def run_table(
@@ -92,40 +114,52 @@ def run_table(
     settings: Sequence[str] = (),
     show: bool | None = None,
 ) -> list[MeasuredRow]:
-    """Run the rows (those named in `only`, if any) with seeds 0, 1, ...; each run in `out/<row>/<seed>`.
+    """Run the rows (those named in `only`, if any) with seeds 0, 1, ...; each run in `out/<row>[/<part>]/<seed>`.
 
     A run that is there already is read, not repeated, and one that was stopped goes on. `settings` are applied to
-    every row after its own. Raises `RecipeError`, `DataError`, `TrainingError`.
+    every row and stage after its own. With parts, `data` may hold a folder for each of them, and "pretraining" for
+    the stages. Raises `RecipeError`, `DataError`, `TrainingError`.
     """
     names = [row.name for row in table.rows]
     for name in only:
         if name not in names:
             raise RecipeError(nearest(name, names, what="row"))
-    found = []
-    for row in table.rows:
-        runs = []
-        if row.recipe and (not only or row.name in only):
-            runs = [_run(row, data, out, seed, tiny, settings, show) for seed in range(seeds)]
-        found.append(MeasuredRow(row, tuple(m for m, _ in runs), tuple(r for _, r in runs if r)))
+    runs = _Runs(table, data, out, tiny, settings, show)
+    measured: dict[str, list[tuple[Mapping[str, Estimate], Mapping[str, Right]]]] = {name: [] for name in names}
+    for seed in range(seeds):  # a whole table of the first seed is there before the second begins
+        for row in table.rows:
+            if table.runs(row) and (not only or row.name in only):
+                measured[row.name].append(_run_row(runs, row, seed))
+    found = [
+        MeasuredRow(row, tuple(m for m, _ in measured[row.name]), tuple(r for _, r in measured[row.name]))
+        for row in table.rows
+    ]
     return _compared(table, found)
 
 
-def _run(
-    row: Row, data: Path | None, out: Path, seed: int, tiny: bool, settings: Sequence[str], show: bool | None
-) -> tuple[Mapping[str, Estimate], Right]:
-    """One row with one seed: its test metrics, and which answers were right."""
-    recipe = load_recipe(row.recipe).with_settings(row.settings)
-    recipe = (recipe.tiny() if tiny else recipe).with_settings([*settings, f"training.seed={seed}"])
-    folder = out / row.name.replace("/", "-").replace(" ", "_") / str(seed)
-    kept = folder / "row.json"
-    state = {"recipe": recipe.identity(), "data": str(data)}
-    state = json.loads(json.dumps(state, default=list))
+def _run_row(runs: _Runs, row: Row, seed: int) -> tuple[dict[str, Estimate], dict[str, Right]]:
+    """All parts of a row with one seed: metrics by "<part>:<measure>", and what each answer scores."""
+    start = runs.bundle(row.after, seed)
+    metrics, right = {}, {}
+    for part in runs.table.runs(row):
+        place = runs.out / _folder_name(row.name) / _folder_name(part.name) / str(seed)
+        measures, right[part.name] = _run(runs, part, seed, start, place)
+        prefix = f"{part.name}:" if part.name else ""
+        metrics |= {f"{prefix}{name}": estimate for name, estimate in measures.items()}
+    return metrics, right
+
+
+def _run(runs: _Runs, part: Stage, seed: int, start: Path | None, folder: Path) -> tuple[Mapping[str, Estimate], Right]:
+    """One training: its test metrics (or, without test splits, those of validation), and what each answer scores."""
+    recipe, kept = runs.recipe(part, seed, start), folder / "row.json"
+    state = _made_by(recipe, runs.data)
     if kept.is_file():
         before = json.loads(kept.read_text(encoding="utf-8"))
         if before["made_by"] == state:
             metrics = {name: Estimate(**values) for name, values in before["metrics"].items()}
             return metrics, {name: (right, cluster) for name, (right, cluster) in before["right"].items()}
-    result = train(recipe, data, folder, resume=not kept.is_file(), overwrite=kept.is_file(), show=show)
+    data = runs.folder_of_data(part.name, recipe)
+    result = train(recipe, data, folder, resume=not kept.is_file(), overwrite=kept.is_file(), show=runs.show)
     split = "test" if "test" in result.metrics else "validation"
     right = _right(result.predictions[split], result.splits[split])
     metrics = dict(result.metrics[split])
@@ -133,72 +167,55 @@ def _run(
     return metrics, right
 
 
+def _made_by(recipe: Recipe, data: Path | None) -> dict[str, Any]:
+    """What a run is recognised by, as it is read back from JSON."""
+    state: dict[str, Any] = json.loads(json.dumps({"recipe": recipe.identity(), "data": str(data)}, default=list))
+    return state
+
+
+def _folder_name(name: str) -> str:
+    return name.replace("/", "-").replace(" ", "_")
+
+
 def _right(predictions: Sequence[Prediction], dataset: EncodedDataset) -> Right:
-    """Which answers were right, where an example has one answer; nothing otherwise."""
+    """What each answer scores, where an example has one answer or annotators' answers; nothing otherwise."""
     answers = [example.values.get("answer") for example in dataset.examples]
-    if not all(isinstance(answer, str | bool | int) for answer in answers):
+    if not all(isinstance(answer, str | bool | int | list | tuple | Mapping) for answer in answers):
         return {}
     return {
-        e.id: (float(str(p.answer) == str(answer)), str(e.info.get("cluster", e.id)))
+        e.id: (_score(p.answer, answer), str(e.info.get("cluster", e.info.get("image_id", e.id))))
         for e, p, answer in zip(dataset.examples, predictions, answers, strict=True)
     }
 
 
+def _score(said: Any, answer: Any) -> float:
+    """1 or 0 for one true answer, the share of VQA's annotators for several."""
+    if isinstance(answer, str | bool | int):
+        return float(str(said) == str(answer))
+    scores = soft_scores(answer)
+    return scores.get(str(said), scores.get(normalise_answer(str(said)), 0.0))
+
+
 def _compared(table: Table, found: Sequence[MeasuredRow]) -> list[MeasuredRow]:
-    """The rows with a paired permutation test against the reference row, on the same examples and seeds."""
+    """The rows with a paired permutation test against the reference row by part, on the same examples and seeds."""
     reference = next((one.right for one in found if one.row.name == table.reference), ())
     compared = []
     for one in found:
+        tests = {}
         pairs = list(zip(one.right, reference, strict=False)) if one.row.name != table.reference else []
-        same = [(a, b) for a, b in pairs if a.keys() == b.keys()]
-        test = None
-        if same:
-            ours = [a[key][0] for a, _ in same for key in a]
-            theirs = [b[key][0] for a, b in same for key in a]
-            test = permutation(ours, theirs, groups=[a[key][1] for a, _ in same for key in a])
-        compared.append(MeasuredRow(one.row, one.seeds, one.right, test))
+        for part in dict.fromkeys(name for right, _ in pairs for name in right):
+            test = _tested([(ours[part], theirs[part]) for ours, theirs in pairs if part in ours and part in theirs])
+            if test is not None:
+                tests[part] = test
+        compared.append(MeasuredRow(one.row, one.seeds, one.right, tests))
     return compared
 
 
-def _row(raw: Mapping[str, Any], scale: float) -> Row:
-    paper = {measure: float(value) / scale for measure, value in raw.get("paper", {}).items()}
-    return Row(str(raw["name"]), str(raw["recipe"]), tuple(raw.get("settings", ())), paper)
-
-
-def table_lines(table: Table, measured: Sequence[MeasuredRow], *, generated: bool) -> list[list[str]]:
-    """The cells of a text or Markdown table: a heading, then a row for each row; per cent, printed beside ours."""
-    columns = table.columns or _all_measures(measured)
-    whose = "on generated data" if generated else "ours"
-    head = ["row", *(cell for c in columns for cell in (f"{c}: paper", f"{c}: {whose}"))]
-    lines = [[*head, f"accuracy minus {table.reference}"] if table.reference else head]
-    for one in measured:
-        cells = [one.row.name]
-        for column in columns:
-            printed, ours, spread = one.row.paper.get(column), one.estimate(column), one.spread(column)
-            cells.append("-" if printed is None else f"{100 * printed:.2f}")
-            cells.append("-" if ours is None else f"{ours}{f' sd {100 * spread:.1f}' if spread is not None else ''}")
-        lines.append([*cells, str(one.against or "-")] if table.reference else cells)
-    return lines
-
-
-def _all_measures(measured: Sequence[MeasuredRow]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(measure for one in measured for measure in one.row.paper))
-
-
-def table_record(table: Table, measured: Sequence[MeasuredRow], *, data: Path | None) -> dict[str, Any]:
-    """Everything, for a JSON file."""
-    return {
-        "title": table.title,
-        "data": "the recipes' generated worlds" if data is None else str(data),
-        "rows": [
-            {
-                "name": one.row.name,
-                "recipe": one.row.recipe,
-                "settings": one.row.settings,
-                "paper": one.row.paper,
-                "seeds": one.seeds,
-                "against_reference": None if one.against is None else str(one.against),
-            }
-            for one in measured
-        ],
-    }
+def _tested(pairs: Sequence[tuple[Right, Right]]) -> Comparison | None:
+    """The first of each pair against the second, of those with scores of the same examples."""
+    same = [(a, b) for a, b in pairs if a and a.keys() == b.keys()]
+    if not same:
+        return None
+    ours = [a[key][0] for a, _ in same for key in a]
+    theirs = [b[key][0] for a, b in same for key in a]
+    return permutation(ours, theirs, groups=[a[key][1] for a, _ in same for key in a])

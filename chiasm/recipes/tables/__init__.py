@@ -9,6 +9,25 @@ name = "ICON"
 recipe = "icon"            # "": not in this library, printed numbers only
 settings = ["options.hops=3"]   # what the row changes
 paper = { accuracy = 64.0 }     # what is printed, by the measure that it is
+
+A table over several data sets has parts, each a recipe; the measures of a part are called "<part>:<measure>". Rows
+that begin with pre-trained weights name the stage that makes them; stages may follow each other.
+
+[parts]
+vqa = "lxmert_vqa"
+nlvr2 = { recipe = "lxmert_nlvr2", settings = ["data.test=[]"] }
+[stages.pretrain]
+recipe = "lxmert_pretrain"
+[[rows]]
+name = "full"
+after = "pretrain"
+part_settings = { vqa = ["training.lr=1e-4"] }   # what this row changes in one part
+paper = { "vqa:accuracy" = 69.9 }
+[[rows]]
+name = "printed only"
+parts = []
+
+In a setting, "{data}" is the data folder; such settings are left out with --tiny and no data.
 """
 
 from __future__ import annotations

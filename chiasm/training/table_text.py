@@ -1,0 +1,71 @@
+"""A table that was run, as cells and as a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chiasm.training.table_file import Table
+from chiasm.training.tables import MeasuredRow
+
+
+def table_lines(table: Table, measured: Sequence[MeasuredRow], *, generated: bool) -> list[list[str]]:
+    """The cells of a text or Markdown table: a heading, then a row for each row; per cent, printed beside ours.
+
+    The last columns are the paired tests against the reference row, one for each part of the table.
+    """
+    columns = table.columns or all_measures(measured)
+    whose = "on generated data" if generated else "ours"
+    printed_too = any(one.row.paper for one in measured)
+    parts = list(table.parts) or [""]
+    head = ["row"]
+    for column in columns:
+        head += [f"{column}: paper"] if printed_too else []
+        head.append(f"{column}: {whose}")
+    if table.reference:
+        head += [f"{part or 'accuracy'} minus {table.reference}" for part in parts]
+    lines = [head]
+    for one in measured:
+        cells = [one.row.name]
+        for column in columns:
+            printed = one.row.paper.get(column)
+            cells += ["-" if printed is None else f"{100 * printed:.2f}"] if printed_too else []
+            cells.append(_ours(one, column))
+        if table.reference:
+            cells += [str(one.against.get(part, "-")) for part in parts]
+        lines.append(cells)
+    return lines
+
+
+def _ours(one: MeasuredRow, column: str) -> str:
+    ours, spread = one.estimate(column), one.spread(column)
+    if ours is None:
+        return "-"
+    return f"{ours}{f' sd {100 * spread:.1f}' if spread is not None else ''}"
+
+
+def all_measures(measured: Sequence[MeasuredRow]) -> tuple[str, ...]:
+    """Every measure that is printed in some row."""
+    return tuple(dict.fromkeys(measure for one in measured for measure in one.row.paper))
+
+
+def table_record(table: Table, measured: Sequence[MeasuredRow], *, data: Path | None) -> dict[str, Any]:
+    """Everything, for a JSON file."""
+    return {
+        "title": table.title,
+        "data": "the recipes' generated worlds" if data is None else str(data),
+        "rows": [
+            {
+                "name": one.row.name,
+                "recipe": one.row.recipe,
+                "parts": {stage.name: stage.recipe for stage in table.runs(one.row) if stage.name},
+                "after": [stage.name for stage in table.before(one.row.after)],
+                "settings": one.row.settings,
+                "paper": one.row.paper,
+                "seeds": one.seeds,
+                "against_reference": {part: str(test) for part, test in one.against.items()},
+            }
+            for one in measured
+        ],
+    }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Schedule = Literal["linear", "constant", "cosine", "halving"]
+Schedule = Literal["linear", "constant", "cosine", "hold", "halving", "tenth"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Kernel = Literal["measured", "default", "onednn"]
 

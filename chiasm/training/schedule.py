@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+_FALL = 0.3  # the share of the run in which "hold" falls
 _FIRST, _NEXT = 0.05, 0.02  # a budget is reviewed after these shares of it: late enough for a steady rate
 
 
 def factor(schedule: str, warmup: float, share: float) -> float:
     """What the peak rate is multiplied with after `share` of the run (0 at the start, 1 at the end).
 
-    It rises linearly from 0 to 1 in the first `warmup`, then falls linearly or along a cosine to 0, is halved after
-    60 % of the rest, or stays. The linear one is BertAdam's `warmup_linear`: x / w, then (x - 1) / (w - 1). Halving
-    is ICON's and COIN's annealing to base 2, every 60 of at most 100 epochs.
+    It rises linearly from 0 to 1 in the first `warmup`. Then it falls linearly or along a cosine to 0; or holds, and
+    falls linearly in the last 30 % of the rest; or is halved after 60 % of it, or a tenth after 90 %; or stays. The
+    linear one is BertAdam's `warmup_linear`: x / w, then (x - 1) / (w - 1). Halving is ICON's and COIN's annealing to
+    base 2, every 60 of at most 100 epochs; a tenth is GraphVQA's drop every 90 of 100.
     """
     if share < warmup:
         return share / warmup
@@ -24,6 +26,10 @@ def factor(schedule: str, warmup: float, share: float) -> float:
         return 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
     if schedule == "halving":
         return 0.5 if rest >= 0.6 else 1.0
+    if schedule == "tenth":
+        return 0.1 if rest >= 0.9 else 1.0
+    if schedule == "hold":
+        return min(1.0, max(0.0, 1 - rest) / _FALL)
     return 1.0
 
 

@@ -89,13 +89,13 @@ class FeatureStore:
             same_count=self.record["regions_per_image"],
             labels=tensor("labels.npy"),
             confidences=tensor("confidences.npy"),
+            attributes=tensor("attributes.npy"),
+            attribute_confidences=tensor("attribute_confidences.npy"),
         )
 
     def rows(self, ids: Sequence[str]) -> Tensor:
         """Image ids -> (len(ids),) int64 rows. Raises `DataError` naming ids that are not in the store."""
         rows, found = self.find(ids)
-            attributes=tensor("attributes.npy"),
-            attribute_confidences=tensor("attribute_confidences.npy"),
         if not found.all():
             missing = [image_id for image_id, known in zip(ids, found.tolist(), strict=True) if not known]
             raise DataError(

@@ -51,10 +51,11 @@ class StoreWriter:
         *,
         labels: ArrayLike | None = None,
         confidences: ArrayLike | None = None,
-    ) -> None:
-        """Add the regions of one image: features (R, F), boxes (R, 4) in [0, 1], labels (R,), confidences (R,).
         attributes: ArrayLike | None = None,
         attribute_confidences: ArrayLike | None = None,
+    ) -> None:
+        """Add the regions of one image: features (R, F), boxes (R, 4) in [0, 1], and of each region its detected
+        class and attribute with their confidences (R,).
 
         Raises `DataError` naming the image for NaN, infinity, wrong shapes, boxes outside the image or a repeated id.
         """

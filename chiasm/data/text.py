@@ -31,9 +31,9 @@ TRAIN = "train"
 TOKENIZER = "tokenizer.json"
 # What the tokenizers of transformers' text encoders call padding, a hidden piece and separator.
 PADDINGS = ("[PAD]", "<pad>", "<|endoftext|>")
+MASKS = ("[MASK]", "<mask>")
 SEPARATORS = ("[SEP]", "</s>", "<sep>", "<|endoftext|>")
 
-MASKS = ("[MASK]", "<mask>")
 
 class TextColumn(Column):
     """Word pieces of all examples: one flat tensor and where each text begins."""
@@ -44,10 +44,10 @@ class TextColumn(Column):
         self.ids = ids  # (all pieces,) int32
         self.offsets = offsets  # (examples + 1,) int64
         self.pad_id = pad_id
-
-    def __len__(self) -> int:
         self.mask_id = mask_id  # of the piece that stands for a hidden one; None: the tokenizer has none
         self.vocab_size = vocab_size
+
+    def __len__(self) -> int:
         return self.offsets.shape[0] - 1
 
     def lengths(self) -> Tensor:

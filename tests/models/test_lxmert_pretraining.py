@@ -71,9 +71,7 @@ def batch(*, padded: bool = True, labelled: bool = True) -> Batch:
     }
     shown = features.masked_fill(hidden[..., None], 0.0)
     boxes = torch.rand(B, R, 4, generator=generator)
-    return Batch(
-        text=Text(ids, text_mask), regions=Regions(shown, boxes, mask if padded else None), targets=targets
-    )
+    return Batch(text=Text(ids, text_mask), regions=Regions(shown, boxes, mask if padded else None), targets=targets)
 
 
 def slow_losses(net: LxmertPretraining, given: Batch, features: Any) -> dict[str, Tensor]:

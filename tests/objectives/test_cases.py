@@ -12,7 +12,8 @@ from chiasm.objectives.cases import class_of_case, smooth_difference, squared_di
 def test_the_class_loss_is_minus_the_log_of_its_probability() -> None:
     scores = torch.tensor([[1.0, 2.0, 4.0], [0.5, -3.0, 0.0]])
     found = class_of_case(scores, torch.tensor([2, 0]))
-    expected = [-math.log(math.exp(row[k]) / sum(map(math.exp, row))) for row, k in zip(scores.tolist(), (2, 0), strict=True)]
+    chosen = zip(scores.tolist(), (2, 0), strict=True)
+    expected = [-math.log(math.exp(row[k]) / sum(map(math.exp, row))) for row, k in chosen]
     torch.testing.assert_close(found, torch.tensor(expected))
 
 

@@ -96,9 +96,21 @@ class Regions(Stream):
 
 @dataclass(frozen=True)
 class Images(Stream):
-    """Whole images, resized to one size and normalised as the encoder expects."""
+    """Whole images, resized to one size and normalised as the encoder expects.
+
+    `attention_mask` hides patches from an encoder that can leave them out: its positions are the encoder's summary
+    (the class token), then the patches row by row.
+    """
 
     pixel_values: Tensor  # (I, C, height, width) float
+    attention_mask: Tensor | None = None  # (I, 1 + P) bool; None: all are seen
+
+
+@dataclass(frozen=True)
+class Vectors(Stream):
+    """One vector for each text or image, computed before: by an encoder that does not change any more."""
+
+    vectors: Tensor  # (I, D) float
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import tempfile
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -126,11 +129,22 @@ class ImagesColumn(Column):
         return batch.Images(pixel_values=values, index=index)
 
 
+RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+IN_MEMORY = 2**31  # bytes of pixels; more are kept in a temporary file
+
+
 class Preprocess(Preprocessor):
     """Images -> `size` x `size` pixels, normalised by `mean` and `std` (ViT's by default).
 
     `keep_shape` keeps the proportions: the shorter side becomes `size` and the middle is cut out. Otherwise the image
-    is stretched. `channels` are always red, green, blue.
+    is stretched. `channels` are always red, green, blue. `processor` is a model of transformers, a folder or a name on
+    the Hub, whose `preprocessor_config.json` says size, mean, std and resampling instead; what it says is kept, so
+    that the model is not needed again.
     """
 
     stream: ClassVar[str] = "images"
@@ -143,6 +157,8 @@ class Preprocess(Preprocessor):
         keep_shape: bool = False,
         mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.5, 0.5, 0.5),
+        resample: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear",
+        processor: str = "",
     ) -> None:
         if size < 1:
             raise ValueError(f"size is {size}: at least 1 pixel is needed")
@@ -153,6 +169,8 @@ class Preprocess(Preprocessor):
             "keep_shape": keep_shape,
             "mean": [float(m) for m in mean],
             "std": [float(s) for s in std],
+            "resample": resample,
+            "processor": processor,
         }
 
     @property
@@ -160,12 +178,15 @@ class Preprocess(Preprocessor):
         return {"image_size": self.options["size"]}
 
     def fit(self, examples: Sequence[Example]) -> Self:
+        """Take over what the `processor` says; there is nothing else to learn."""
+        if self.options["processor"]:
+            self.options |= {**processor_options(self.options["processor"]), "processor": ""}
         return self
 
     def encode(self, examples: Sequence[Example]) -> ImagesColumn:
         distinct = DistinctImages(examples)
         size = self.options["size"]
-        pixels = np.empty((len(distinct.values), size, size, 3), dtype=np.uint8)
+        pixels = _room((len(distinct.values), size, size, 3))
         bad: dict[int, str] = {}
         for i, (value, _) in enumerate(track(distinct.values, len(distinct.values), "images")):
             try:
@@ -174,7 +195,7 @@ class Preprocess(Preprocessor):
                 bad[i] = str(error)
         raise_rows(distinct.errors(bad))
         return ImagesColumn(
-            torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(),
+            torch.from_numpy(pixels).permute(0, 3, 1, 2),  # a view: there may be more of them than memory
             distinct.index,
             mean=torch.tensor(self.options["mean"]),
             std=torch.tensor(self.options["std"]),
@@ -183,9 +204,10 @@ class Preprocess(Preprocessor):
     def resize(self, image: Image.Image) -> Image.Image:
         """The image at the size that the encoder takes."""
         size = (self.options["size"], self.options["size"])
+        method = RESAMPLING[self.options["resample"]]
         if self.options["keep_shape"]:
-            return ImageOps.fit(image, size, method=Image.Resampling.BILINEAR)
-        return image.resize(size, Image.Resampling.BILINEAR)
+            return ImageOps.fit(image, size, method=method)
+        return image.resize(size, method)
 
     def save(self, folder: Path) -> None:
         record = {"stream": self.stream, "options": self.options}
@@ -194,3 +216,45 @@ class Preprocess(Preprocessor):
     @classmethod
     def load(cls, folder: Path) -> Self:
         return cls(**json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))["options"])
+
+
+def processor_options(source: str) -> dict[str, Any]:
+    """Options that `preprocessor_config.json` of a model of transformers says: size, mean, std, resample.
+
+    The image is still stretched to the size, or cut as `keep_shape` says. Raises `DataError` when there is none, or
+    when it scales pixels otherwise than to [0, 1].
+    """
+    name = "preprocessor_config.json"
+    file = Path(source) / name
+    if not file.is_file():
+        file = _from_hub(source, name)
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        given = said.get("crop_size") or said["size"]
+        size = given if isinstance(given, int) else given.get("height") or given["shortest_edge"]
+        normalised = said.get("do_normalize", True)
+        resample = {int(method): known for known, method in RESAMPLING.items()}[int(said.get("resample", 2))]
+        mean, std = (said["image_mean"], said["image_std"]) if normalised else ([0.0] * 3, [1.0] * 3)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file} does not say size, image_mean, image_std and resample ({error})") from error
+    if abs(said.get("rescale_factor", 1 / 255) - 1 / 255) > 1e-6:
+        raise DataError(f"{file} scales pixels by {said['rescale_factor']}; only 1/255 is known here")
+    return {"size": int(size), "mean": list(map(float, mean)), "std": list(map(float, std)), "resample": resample}
+
+
+def _from_hub(source: str, name: str) -> Path:
+    from transformers.utils import cached_file
+
+    try:
+        found = cached_file(source, name)
+    except OSError as error:
+        raise DataError(f"no {name} in the folder or model {source!r}: {error}") from error
+    return Path(str(found))
+
+
+def _room(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """An array to be filled: in memory, or in a temporary file of which the system holds what is in use."""
+    if math.prod(shape) <= IN_MEMORY:
+        return np.empty(shape, dtype=np.uint8)
+    with tempfile.TemporaryFile() as file:  # it lives as long as the array
+        return np.memmap(file, np.uint8, "w+", shape=shape)

@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.batch import Text
+from chiasm.encoders.published import configuration, published
 from chiasm.encoders.text import TextEmbedding
 from chiasm.layers.initialise import initialise
 from chiasm.layers.linear import Linear
+from chiasm.layers.recording import Tap
 from chiasm.layers.stack import Stack
 from chiasm.layers.transformer import TransformerLayer
 
 
 class BertText(nn.Module):
-    """tanh(W h + b), h the state of [CLS] after BERT's layers (Devlin et al. 2019).
+    """tanh(W h + b), h the state of [CLS] after BERT's layers (Devlin et al. 2019); without `pooler` h itself.
 
     The last layer is computed at [CLS] only, since nothing else is read.
     """
@@ -34,6 +36,7 @@ class BertText(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.1,
         initializer_range: float = 0.02,
+        pooler: bool = True,
     ) -> None:
         super().__init__()
         if num_layers < 1:
@@ -45,7 +48,7 @@ class BertText(nn.Module):
             )
             for _ in range(num_layers)
         )
-        self.pooler = Linear(hidden_size, hidden_size)
+        self.pooler = Linear(hidden_size, hidden_size) if pooler else None
         self.output_size = hidden_size
         initialise(self, initializer_range)
 
@@ -55,7 +58,12 @@ class BertText(nn.Module):
         *layers, last = self.layers
         for layer in layers:
             x = layer(x, text.attention_mask)
-        return torch.tanh(self.pooler(last.first(x, text.attention_mask)[:, 0]))
+        state = last.first(x, text.attention_mask)[:, 0]
+        return state if self.pooler is None else torch.tanh(self.pooler(state))
+
+    def taps(self) -> list[Tap]:
+        """Where attention can be recorded, in layer order."""
+        return [layer.self_attention.attention.tap for layer in self.layers]
 
     def word_table(self) -> nn.Module:
         """Where word pieces become vectors."""
@@ -74,9 +82,10 @@ class TransformersText(nn.Module):
         from transformers import AutoModel
 
         if weights:
-            self.encoder = _published(AutoModel, weights)
+            self.encoder = published(weights, what="text encoder")
         else:
-            self.encoder = AutoModel.from_config(_configuration(values, vocab_size))
+            chosen = configuration(values, section="options.transformers", vocab_size=vocab_size)
+            self.encoder = AutoModel.from_config(chosen)
         config = self.encoder.config
         if config.vocab_size < vocab_size:
             raise ValueError(
@@ -111,20 +120,3 @@ class TransformersText(nn.Module):
     def word_table(self) -> nn.Module:
         """Where word pieces become vectors."""
         return self.encoder.get_input_embeddings()
-
-
-def _published(auto: Any, weights: str) -> Any:
-    try:
-        return auto.from_pretrained(weights)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"no text encoder can be loaded from {weights!r}: {error}") from error
-
-
-def _configuration(values: Mapping[str, Any], vocab_size: int) -> Any:
-    from transformers import CONFIG_MAPPING, AutoConfig
-
-    given = dict(values)
-    kind = str(given.pop("model_type", ""))
-    if kind not in CONFIG_MAPPING:
-        raise ValueError(f"options.transformers: model_type {kind!r} is unknown to transformers; e.g. 'bert'")
-    return AutoConfig.for_model(kind, **{"vocab_size": vocab_size, **given})

@@ -57,6 +57,13 @@ class CrossModalModel(nn.Module, ABC):
         """The kinds of evidence this model gives; empty when it gives none."""
         return ()
 
+    def image_positions(self) -> int:
+        """How many positions the encoder of whole images attends to: its summary first, then the patches.
+
+        0: it reads no whole images, or cannot leave out single patches.
+        """
+        return 0
+
     def idle_parameters(self) -> frozenset[str]:
         """Names of parameters that get no gradient from the losses by design (stated, so that a test can check)."""
         return frozenset()

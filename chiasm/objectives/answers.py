@@ -34,6 +34,18 @@ def one_answer(scores: Tensor, targets: Tensor) -> Tensor:
     return total / labelled.sum().clamp(min=1)
 
 
+def answer_shares(scores: Tensor, targets: Tensor) -> Tensor:
+    """(B, A), (B, A) scores of answers -> (): cross-entropy towards each answer's share of the example's scores.
+
+    An example without a label (a row of `IGNORE`) or whose answers are all unknown (zeros) is left out of the mean.
+    """
+    wanted = targets.clamp(min=0)
+    total = wanted.sum(1, keepdim=True)
+    known = total[:, 0] > 0
+    entries = F.cross_entropy(scores, wanted / total.clamp(min=1e-12), reduction="none")
+    return (entries * known).sum() / known.sum().clamp(min=1)
+
+
 def several_labels(scores: Tensor, targets: Tensor) -> Tensor:
     """(B, A), (B, A) in {0, 1} -> (): binary cross-entropy, mean over the entries of labelled examples.
 

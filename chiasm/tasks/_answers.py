@@ -16,20 +16,22 @@ from chiasm.data.columns import Column
 from chiasm.data.example import DataError, Example
 from chiasm.data.vocabulary import IGNORE, AnswerVocabulary, is_missing
 from chiasm.objectives import Objective
-from chiasm.objectives.answers import one_answer, soft_answers
+from chiasm.objectives.answers import answer_shares, one_answer, soft_answers
 from chiasm.tasks import BaseTask, Prediction
 from chiasm.tasks._decoding import ranked, scores_of
 from chiasm.tasks._pairing import load_state, save_state
 
 HEAD = "answer"
+LOSSES: Mapping[str, Objective] = {"bce": soft_answers, "ce": one_answer, "soft_ce": answer_shares}
 
 
 class AnswerTask(BaseTask):
     """One answer of a vocabulary per example, with a score for each answer of its own ("bce") or as a class ("ce").
 
     `options["loss"]`: "bce" trains each answer's sigmoid towards its score in [0, 1], "ce" the softmax towards the
-    best answer. A labelled example whose answers are all unknown has only zero scores with "bce", as in LXMERT, and
-    is left out of the loss with "ce"; one without a label is left out with both.
+    best answer, "soft_ce" the softmax towards each answer's share of the scores. A labelled example whose answers are
+    all unknown has only zero scores with "bce", as in LXMERT, and is left out of the loss with the others; one without
+    a label is left out with all.
     """
 
     headline = "accuracy"
@@ -60,12 +62,12 @@ class AnswerTask(BaseTask):
         return {"num_labels": len(self.vocabulary), "num_images": self.images}
 
     def objectives(self) -> Mapping[str, Objective]:
-        return {HEAD: soft_answers if self.options["loss"] == "bce" else one_answer}
+        return {HEAD: LOSSES[self.options["loss"]]}
 
     def targets(self, examples: Sequence[Example]) -> Mapping[str, Column]:
-        """ "answer": (B, A) scores with "bce", (B,) int64 with "ce". Raises DataError when no answer is known."""
+        """ "answer": (B, A) scores, (B,) int64 with "ce". Raises DataError when no answer is known."""
         values = self.answers(examples)
-        if self.options["loss"] == "bce":
+        if self.options["loss"] != "ce":
             return {HEAD: ignoring(checked(build_targets("soft", values, self.vocabulary)), values)}
         best = [None if value is None else self._known(value) for value in values]
         return {HEAD: checked(build_targets("one", best, self.vocabulary))}

@@ -22,7 +22,8 @@ ANNOTATORS = 10  # a single given answer counts as one that all of them gave
 class Vqa(AnswerTask):
     """The answer as one of those that are common in training, scored by how many annotators gave it.
 
-    - `loss`: "bce", each answer's probability towards its official score; "ce": only the best answer, as a class
+    - `loss`: "bce", each answer's probability towards its official score; "ce": only the best answer, as a class;
+      "soft_ce": the softmax towards the answers' shares of the scores
     - `min_count`: how often an answer must be the annotators' commonest to be in the vocabulary (3,129 answers of
       VQA v2 train and val for 9)
     - `max_size`: at most so many answers, the commonest; 0: all
@@ -32,7 +33,12 @@ class Vqa(AnswerTask):
     name = "vqa"
 
     def __init__(
-        self, *, loss: Literal["bce", "ce"] = "bce", min_count: int = 9, max_size: int = 0, vocabulary: str = ""
+        self,
+        *,
+        loss: Literal["bce", "ce", "soft_ce"] = "bce",
+        min_count: int = 9,
+        max_size: int = 0,
+        vocabulary: str = "",
     ) -> None:
         self.options: dict[str, Any] = {
             "loss": loss,

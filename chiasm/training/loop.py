@@ -274,7 +274,8 @@ class Loop:
         steps = state.plan.end
         left = self._rate.seconds_left(state.step, steps)
         epoch, epochs = min(state.epoch + 1, options.epochs), options.epochs
-        status = Status(state.step, steps, epoch, epochs, loss, state.headline, state.seconds, left)
+        measure = self.setup.task.headline
+        status = Status(state.step, steps, epoch, epochs, loss, state.headline, state.seconds, left, measure)
         self.setup.progress.update(status)
 
     def _check_finite(self, losses: Mapping[str, float]) -> None:

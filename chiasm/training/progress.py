@@ -25,12 +25,15 @@ class Status:
     headline: float  # of the last validation; NaN before the first
     seconds: float
     seconds_left: float
+    measure: str = "accuracy"  # what the headline is
 
     def __str__(self) -> str:
         known = "-" if math.isnan(self.headline) else f"{100 * self.headline:.1f} %"
+        if self.headline < 0:  # no share: minus a loss, an R2 below that of the mean
+            known = f"{self.headline:.4f}"
         return (
             f"epoch {self.epoch}/{self.epochs}  step {self.step}/{self.steps}  loss {self.loss:.4f}  "
-            f"accuracy {known}  {clock(self.seconds_left)} left"
+            f"{self.measure.replace('_', ' ')} {known}  {clock(self.seconds_left)} left"
         )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from chiasm.recipes.tables import table_names
 from chiasm.training.recipe import load_recipe
 from chiasm.training.table_file import Table, load_table
+from chiasm.training.tables import run_table
 
 PUBLISHED = {  # vqa, gqa, nlvr2 (sheet, section 9)
     "lxmert/3": {
@@ -69,3 +72,14 @@ def test_pre_training_is_as_published() -> None:
     assert (training.epochs, training.batch_size, training.lr, training.warmup) == (20, 256, 1e-4, 0.05)
     assert (training.optimizer, training.clip_norm, training.weight_decay) == ("bert_adam", 1.0, 0.01)
     assert recipe.task_options == {"answers_from_epoch": 10, "answer_weight": 2.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_row_runs_in_its_tiny_form(name: str, tmp_path: Path) -> None:
+    table = load_table(name)
+    quick = ["training.epochs=1", "training.max_steps=2", "training.trackers=[]", "training.keep_best=false"]
+    measured = run_table(table, None, tmp_path, tiny=True, settings=quick, show=False)
+    for one in measured:
+        assert len(one.seeds) == (1 if table.runs(one.row) else 0)
+        assert set(one.against) == (set() if one.row.name == table.reference else {s.name for s in table.runs(one.row)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ STATUS = Status(30, 100, 2, 4, 0.51234, 0.875, 12.0, 75.2)
 
 def test_a_status_says_epoch_loss_accuracy_and_time_left() -> None:
     assert str(STATUS) == "epoch 2/4  step 30/100  loss 0.5123  accuracy 87.5 %  1:15 left"
+
+
+def test_a_headline_that_is_no_share_is_shown_as_a_number() -> None:
+    status = replace(STATUS, headline=-6.67, measure="minus_loss")
+    assert "  minus loss -6.6700  " in str(status)
 
 
 def test_before_the_first_validation_there_is_no_accuracy() -> None:

@@ -115,14 +115,15 @@ class Vectors(Stream):
 
 @dataclass(frozen=True)
 class SceneGraph(Stream):
-    """Scene graphs, padded: nodes with name and attribute word pieces, directed edges with a relation."""
+    """Scene graphs, padded: nodes with name and attributes, directed edges with a relation."""
 
-    node_ids: Tensor  # (B, N, T) int64: word ids of name and attributes
-    node_mask: Tensor  # (B, N) bool
-    edge_index: Tensor  # (B, E, 2) int64: source and target node
-    edge_ids: Tensor  # (B, E, T) int64: word ids of the relation
-    edge_mask: Tensor  # (B, E) bool
-    boxes: Tensor | None = None  # (B, N, 4) float in [0, 1]
+    node_ids: Tensor  # (I, N, T) int64: the name and the attributes, each one entry of a vocabulary; 0 where none
+    node_mask: Tensor  # (I, N) bool
+    edge_index: Tensor  # (I, E, 2) int64: source and target node
+    edge_ids: Tensor  # (I, E, T) int64: the relation
+    edge_mask: Tensor  # (I, E) bool
+    edge_reversed: Tensor | None = None  # (I, E) bool: added, to run against a relation; None: no edge is
+    boxes: Tensor | None = None  # (I, N, 4) float in [0, 1]
 
 
 @dataclass(frozen=True)

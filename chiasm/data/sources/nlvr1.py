@@ -1,8 +1,8 @@
 """NLVR (Suhr et al., ACL 2017): a statement about three boxes of shapes, true or false.
 
 An image of 400 x 100 pixels shows the three boxes, 100 x 100 each, at x = 0, 150 and 300. What is in them is known
-exactly, so the regions are the shapes (and the boxes). A picture exists with the boxes in up to six orders; they are
-those of `itertools.permutations`.
+exactly, so the regions are the shapes (and the boxes), and the scene graph is exact too. A picture exists with the
+boxes in up to six orders; they are those of `itertools.permutations`.
 
 The published test images are not distributed with labels; validation rows are taken from the training set by whole
 `directory` values, since statements of one directory are about related pictures.
@@ -18,12 +18,12 @@ from typing import Any
 
 from chiasm.data.example import DataError, Example, RowError, raise_rows
 from chiasm.data.sources._files import ImageFinder, first_file, read_json_lines
+from chiasm.data.sources._nlvr_graphs import BOX_SIZE, graph_of
 
 SPLITS: tuple[str, ...] = ("train", "validation", "dev", "test")
 FILES = """train.jsonl, dev.jsonl                        JSON lines (also <split>.json, and in <split>/)
 <split>_images.zip or images/<split>/...       <identifier>-<permutation>.png"""
 BOX_LEFT = (0, 150, 300)  # x of the three boxes in the picture
-BOX_SIZE = 100  # pixels
 ORDERS = tuple(itertools.permutations(range(3)))  # of the boxes in picture 0 to 5
 TRUTH = {"true": True, "false": False}
 
@@ -34,6 +34,7 @@ def read(
     *,
     permutations: int = 1,  # how many of a statement's pictures, each with the boxes in another order
     containers: bool = True,  # the three boxes as regions too, before the shapes
+    graphs: bool = False,  # the structured scenes as scene graphs
     validation_share: float = 0.1,  # of the training directories, read as the split "validation"
     limit: int = 0,  # the first so many statements; 0: all
 ) -> list[Example]:
@@ -56,7 +57,7 @@ def read(
             _check(entry, origin)
             if stored == "train" and (str(entry.get("directory")) in held_out) != (split == "validation"):
                 continue
-            examples += [_example(entry, p, images, containers, origin) for p in range(permutations)]
+            examples += [_example(entry, p, images, containers, graphs, origin) for p in range(permutations)]
         except RowError as error:
             bad.append(error)
     raise_rows(bad, usable=examples)
@@ -84,19 +85,23 @@ def _check(entry: Any, origin: str) -> None:
         raise RowError(f"label {entry['label']!r} is neither true nor false", origin=origin)
 
 
-def _example(entry: Mapping[str, Any], permutation: int, images: ImageFinder, containers: bool, origin: str) -> Example:
+def _example(
+    entry: Mapping[str, Any], permutation: int, images: ImageFinder, containers: bool, graphs: bool, origin: str
+) -> Example:
     identifier = str(entry["identifier"])
     name = f"{identifier}-{permutation}"
     if permutation and name not in images:
         raise RowError(f"picture {name}.png is not there; ask for fewer permutations", origin=origin, row_id=identifier)
     shown = [entry["structured_rep"][box] for box in ORDERS[permutation]]
     label = entry.get("label")
-    values = {
+    values: dict[str, Any] = {
         "text": entry["sentence"],
         "images": (images.find(f"{name}.png", name),),
         "boxes": (_boxes(shown, containers),),
         "answer": None if label is None else TRUTH[str(label).lower()],
     }
+    if graphs:
+        values["graph"] = graph_of(shown, BOX_LEFT)
     info = {"identifier": identifier, "directory": str(entry.get("directory")), "permutation": permutation}
     return Example(name, values, info, origin)
 

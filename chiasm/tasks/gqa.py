@@ -51,8 +51,12 @@ class Gqa(AnswerTask):
     ) -> Mapping[str, Estimate]:
         """The official measures (`chiasm.metrics.gqa`).
 
-        Validity and plausibility need `choices` (`read_choices`), grounding needs each question's score.
+        Validity and plausibility need `choices` (`read_choices`), by default those that the source read with every
+        example (`info["valid"]`, `info["plausible"]`); grounding needs each question's score.
         """
+        if choices is None and all("valid" in example.info for example in examples):
+            pairs = ((e.id, frozenset(e.info["valid"]), frozenset(e.info["plausible"])) for e in examples)
+            choices = {name: Choices(valid, plausible) for name, valid, plausible in pairs}
         given = {p.id: str(p.answer) for p in paired(predictions, examples)}
         answers = gold(examples)
         images = images_of(examples)

@@ -1,12 +1,13 @@
 """GQA (Hudson and Manning, CVPR 2019): compositional questions about real images, with programs and scene graphs.
 
 The generated world writes the same format. What metrics need is in `info`: `structural`, `semantic`, `detailed`
-(types), `group`, `entailed`, `equivalent`, `image_id`, `program` (functional steps), `is_balanced`, `full_answer`.
+(types), `group`, `entailed`, `equivalent`, `image_id`, `program` (functional steps), `is_balanced`, `full_answer`; with
+`choices` also `valid` and `plausible`, the answers that are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from chiasm.data.sources._scene_graphs import Graph, boxes_of, read_scene_graphs
 SPLITS: tuple[str, ...] = ("train", "val", "testdev", "test", "challenge", "submission")
 FILES = """questions/<split>_balanced_questions.json   (or <split>_all_questions.json, or a folder of its parts)
 images/<image id>.jpg                       (not needed with a feature store)
-sceneGraphs/<split>_sceneGraphs.json        (only for boxes = true or graphs = true)"""
+sceneGraphs/<split>_sceneGraphs.json        (only for boxes = true or graphs = true)
+questions/<split>_choices.json              (only for choices: validity and plausibility)"""
 
 
 def read(
@@ -27,6 +29,7 @@ def read(
     questions: str = "balanced",  # or "all": which of the two official files
     boxes: bool = False,  # the objects' boxes of the scene graphs as regions
     graphs: bool = False,  # the scene graphs themselves
+    choices: Sequence[str] = (),  # splits whose valid and plausible answers are read, for the measures of these names
     limit: int = 0,  # the first so many questions; 0: all
 ) -> list[Example]:
     """The questions of one split. Raises `DataError` when a file is missing, empty, or of another data set."""
@@ -34,6 +37,7 @@ def read(
     entries = _entries(file)
     scene_graphs = read_scene_graphs(folder, split) if boxes or graphs else {}
     corners = {image: boxes_of(graph) for image, graph in scene_graphs.items()}  # one list an image, shared by its rows
+    allowed = _choices(folder, split) if split in choices else None
     images = ImageFinder(folder, ["images", "images.zip", "allImages/images", f"images/{split}"])
     examples = []
     for number, (question_id, entry) in enumerate(entries.items()):
@@ -53,7 +57,10 @@ def read(
                 values["boxes"], objects = (corners[image_id],), tuple(graph["objects"])
             if graphs:
                 values["graph"] = graph
-        examples.append(Example(question_id, values, _info(entry, image_id, objects), f"{file.name}, {question_id}"))
+        info = _info(entry, image_id, objects)
+        if allowed is not None:
+            info |= _allowed(allowed, question_id, split)
+        examples.append(Example(question_id, values, info, f"{file.name}, {question_id}"))
     return examples
 
 
@@ -100,6 +107,22 @@ def _graph(graphs: Mapping[str, Graph], image_id: str, question_id: str, split: 
             "Are they of another split? (GQA publishes none for testdev and test.)"
         )
     return graphs[image_id]
+
+
+def _choices(folder: Path, split: str) -> Mapping[str, Any]:
+    name = f"{split}_choices.json"
+    places = [f"questions/{name}", f"eval/{name}", name]
+    content = read_json(first_file(folder, places, wanted=f"file with the choices of split {split!r}"))
+    if not isinstance(content, dict):
+        raise DataError(f"{name} is no GQA choices file: an object keyed by question id is expected")
+    return content
+
+
+def _allowed(choices: Mapping[str, Any], question_id: str, split: str) -> dict[str, tuple[str, ...]]:
+    entry = choices.get(question_id)
+    if not isinstance(entry, Mapping) or not {"valid", "plausible"} <= set(entry):
+        raise DataError(f"question {question_id} has no valid and plausible answers in {split}_choices.json")
+    return {"valid": tuple(entry["valid"]), "plausible": tuple(entry["plausible"])}
 
 
 def _info(entry: Mapping[str, Any], image_id: str, objects: tuple[str, ...]) -> dict[str, Any]:

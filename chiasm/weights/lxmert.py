@@ -27,12 +27,12 @@ from chiasm.models import lxmert as answering
 from chiasm.models import lxmert_pretraining as pretraining
 from chiasm.objectives import Objective
 from chiasm.weights import Conversion
-from chiasm.weights._files import PICKLED, Source, read_source, write_file, write_folder
+from chiasm.weights._files import CONFIG, PICKLED, Source, read_json, read_source, write_file, write_folder
 from chiasm.weights._lxmert_names import TABLE, TIED, encoder_names, model_names
 from chiasm.weights._renaming import Names, WeightsError, check_shapes, rename_in, rename_out
 
-__all__ = ["FORMATS", "Weights", "WeightsError", "convert", "encoder_names", "from_pretrained", "load", "read"]
-__all__ += ["rename_in", "rename_out"]
+__all__ = ["FORMATS", "Weights", "WeightsError", "convert", "encoder_names", "from_pretrained", "is_lxmert", "load"]
+__all__ += ["read", "rename_in", "rename_out"]
 
 FORMATS: Mapping[str, str] = {
     "chiasm": "a folder with model.safetensors and config.json, our names",
@@ -78,6 +78,14 @@ def read(source: str | Path) -> Weights:
     weights = _ours(found) if _OURS in found.tensors else _theirs(found)
     check_shapes(_empty(weights.model, weights.config).state_dict(), weights.tensors)
     return weights
+
+
+def is_lxmert(source: Path) -> bool:
+    """Whether this is a file of tensors, or a folder whose `config.json` names LXMERT; neither is read further."""
+    if not source.is_dir():
+        return source.suffix in (".safetensors", *PICKLED)
+    config = read_json(source / CONFIG) if (source / CONFIG).is_file() else {}
+    return config.get("model_type") == "lxmert" or config.get("model") in _FILES
 
 
 def load(model: CrossModalModel, tensors: Mapping[str, Tensor]) -> None:
@@ -205,7 +213,8 @@ def _config(model: str, tensors: Mapping[str, Tensor], values: Mapping[str, Any]
         max_position_embeddings=rows("bert.embeddings.position_embeddings.weight"),
         type_vocab_size=rows("bert.embeddings.token_type_embeddings.weight"),
     )
-    config = replace(config, **{ours: float(values[name]) for ours, name in _DROPOUTS.items() if name in values})
+    dropouts: dict[str, Any] = {ours: float(values[name]) for ours, name in _DROPOUTS.items() if name in values}
+    config = replace(config, **dropouts)
     if model == "lxmert":
         return config
     sizes = {
@@ -274,5 +283,5 @@ def _separated(weights: Weights) -> Weights:
 def _empty(model: str, config: answering.Config, objectives: Mapping[str, Objective] | None = None) -> CrossModalModel:
     """The model without values."""
     with torch.device("meta"):
-        built: CrossModalModel = _FILES[model].Model(config, objectives or {})  # type: ignore[attr-defined]
+        built: CrossModalModel = _FILES[model].Model(config, objectives or {})
     return built

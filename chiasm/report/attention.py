@@ -1,0 +1,172 @@
+"""The figures of LXMERT's appendix E about one example: as files, with their numbers, and on one page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from chiasm.explain.attention_figures import draw_cross_graph, draw_neighbours, draw_objects, draw_tokens
+from chiasm.explain.attention_graphs import CrossGraph, TokenGraph, bert_graph, object_graph
+from chiasm.explain.draw import draw_curves, draw_explanation, png
+from chiasm.explain.evidence import Maps
+from chiasm.explain.explanation import Explanation
+from chiasm.report.html import Html, tag
+from chiasm.report.page import document
+
+METHOD = "relevance_propagation"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One figure: its name, what it shows, the picture, and the numbers behind it."""
+
+    name: str
+    caption: str
+    picture: bytes  # PNG
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+def attention_figures(
+    explanation: Explanation,
+    *,
+    bert: str | Path | None = None,
+    layer: int | None = None,
+    head: int | None = None,
+    names: Sequence[str] | None = None,
+    keep: int = 8,
+) -> list[Drawn]:
+    """The figures that the model's evidence allows, for the first image of the example.
+
+    - `bert`: a BERT (folder, or name on the Hub) to stand beside the language layers
+    - `layer`, `head`: of figure 3, from 0; by default the layers that point most to the next and the previous word
+    - `names` of the regions; by default their numbers
+    - `keep`: how many objects the recovered graph has
+
+    Raises ValueError when the model has no such layer or head, or records no attention at all.
+    """
+    drawn = [
+        *_language(explanation, bert, layer, head),
+        *_objects(explanation, names, keep),
+        *_cross(explanation, names),
+        *_relevance(explanation),
+    ]
+    if not drawn:
+        raise ValueError("this model recorded no attention: there is nothing to draw")
+    return drawn
+
+
+def figures_page(explanation: Explanation, drawn: Sequence[Drawn], *, title: str) -> str:
+    """One self-contained page of the figures."""
+    said = explanation.prediction
+    head = tag("header", tag("h1", title), tag("p", f"{explanation.text or ''} -> {said.answer}", class_="subtitle"))
+    return document(title, head, *[_figure(one) for one in drawn])
+
+
+def write_figures(drawn: Sequence[Drawn], folder: Path) -> list[Path]:
+    """Each figure as a PNG file in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for one in drawn:
+        paths.append(folder / f"{one.name}.png")
+        paths[-1].write_bytes(one.picture)
+    return paths
+
+
+def _figure(one: Drawn) -> Html:
+    source = f"data:image/png;base64,{base64.b64encode(one.picture).decode()}"
+    picture = tag("img", src=source, alt=one.caption, style="max-width:100%;background:#fff")
+    return tag("section", tag("h2", one.name.replace("_", " ")), tag("p", one.caption, class_="how"), picture)
+
+
+def _language(explanation: Explanation, bert: str | Path | None, layer: int | None, head: int | None) -> list[Drawn]:
+    maps = _maps(explanation, "text", "text")
+    if maps is None or maps.layers[0].shape[-1] != len(explanation.tokens):
+        return []
+    graphs = [TokenGraph("this model", explanation.tokens, tuple(one[0] for one in maps.layers))]
+    layers, heads = len(graphs[0].layers), graphs[0].layers[0].shape[0]
+    if (layer is not None and not 0 <= layer < layers) or (head is not None and not 0 <= head < heads):
+        raise ValueError(f"the language encoder has layers 1 to {layers} of heads 1 to {heads}")
+    if bert is not None:
+        graphs.append(bert_graph(bert, explanation.text or ""))
+    chosen = [(g, g.strongest(o)) for o in (1, -1) for g in graphs]
+    panels = [(g, layer) for g in graphs if layer < len(g.layers)] if layer is not None else chosen
+    numbers = {
+        g.name: {"next": g.neighbour_scores(1).tolist(), "previous": g.neighbour_scores(-1).tolist()} for g in graphs
+    }
+    what = (
+        "the chosen layer" if layer is not None else "the layers that point most to the next and to the previous word"
+    )
+    return [
+        _drawn("figure_3_language", f"Attention of the words to each other in {what}.", draw_tokens(panels, head)),
+        _drawn(
+            "figure_3_neighbours",
+            "Mean attention of a word to its next and its previous word, by layer and head.",
+            draw_neighbours(graphs),
+            numbers,
+        ),
+    ]
+
+
+def _objects(explanation: Explanation, names: Sequence[str] | None, keep: int) -> list[Drawn]:
+    maps = _maps(explanation, "regions", "regions")
+    if maps is None or not explanation.views:
+        return []
+    view = explanation.views[0]
+    count = len(view.boxes)
+    graph = object_graph(maps.layers[0][0, :, :count, :count], keep=keep)
+    figure = draw_objects(graph, view.image, view.boxes, _names(names, view.boxes))
+    caption = "The first object layer: who looks at whom, and the graph of the objects that are looked at most."
+    return [_drawn("figure_4_objects", caption, figure, graph.to_json())]
+
+
+def _cross(explanation: Explanation, names: Sequence[str] | None) -> list[Drawn]:
+    there, back = _maps(explanation, "text", "regions"), _maps(explanation, "regions", "text")
+    if there is None or back is None or not explanation.views:
+        return []
+    boxes = explanation.views[0].boxes
+    words, count = len(explanation.tokens), len(boxes)
+    to_objects, to_words = there.mean()[0, :words, :count], back.mean()[0, :count, :words]
+    graph = CrossGraph(explanation.tokens, to_objects, to_words)
+    caption = "Words and objects tied by attention, both ways: pronouns pink, nouns blue, articles red."
+    numbers = {"received": graph.received().tolist(), "kinds": graph.kinds(), "by_kind": graph.share_of_kinds()}
+    return [_drawn("figure_5_cross", caption, draw_cross_graph(graph, _names(names, boxes)), numbers)]
+
+
+def _relevance(explanation: Explanation) -> list[Drawn]:
+    found = next((one for one in explanation.attributions if one.method == METHOD), None)
+    if found is None:
+        return []
+    scores = list(found.faithfulness.values())
+    caption = (
+        "What mattered to the answer, by relevance propagation through all attention, and what becomes of the answer's "
+        "probability when the most (positive perturbation) or the least relevant parts (negative) are hidden first."
+    )
+    drawn = [_drawn("relevance", caption, draw_explanation(explanation, found))]
+    if scores:
+        numbers = {score.stream: score.to_json() for score in scores}
+        drawn.append(_drawn("perturbation_curves", caption, draw_curves(scores), numbers))
+    return drawn
+
+
+def _maps(explanation: Explanation, query: str, key: str) -> Maps | None:
+    """The first kind of attention between two streams."""
+    found = [
+        m for m in explanation.maps if (m.evidence.kind, m.evidence.query, m.evidence.key) == ("attention", query, key)
+    ]
+    return found[0] if found else None
+
+
+def _names(names: Sequence[str] | None, boxes: Tensor) -> list[str]:
+    if names and len(names) != len(boxes):
+        raise ValueError(f"{len(names)} names for {len(boxes)} regions")
+    return list(names) if names else [str(number + 1) for number in range(len(boxes))]
+
+
+def _drawn(name: str, caption: str, figure: Figure, numbers: dict[str, Any] | None = None) -> Drawn:
+    return Drawn(name, caption, png(figure), numbers or {})

@@ -36,7 +36,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
-        return self.add_norm(x, self.down(self.up.gelu(x)))
+        return self.add_norm(x, self.down(self.up.gelu(self.up.rounded(x))))
 
 
 class SelfAttention(nn.Module):

@@ -26,6 +26,9 @@ ENABLES = {
     "audio": "sound features",
     "video": "reading video files",
     "ocr": "reading text in images",
+    "ray": "extracting features on a Ray cluster",
+    "lmdb": "features that MMF keeps in a database",
+    "hdf5": "features of BAN and ReGAT",
     "serve": "the HTTP service and the web page",
     "wandb": "logging runs to Weights & Biases",
 }

@@ -67,6 +67,11 @@ class FeatureStore:
         return self.identity.feature_size
 
     @property
+    def about(self) -> dict[str, Any]:
+        """What its maker wrote down: `made_by`, `label_names`, `left_out`; empty when it wrote nothing."""
+        return dict(self.record.get("about", {}))
+
+    @property
     def ids(self) -> NDArray[np.bytes_]:
         """(I,) image ids as UTF-8, sorted."""
         return self._map("ids.npy")

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from chiasm import batch
@@ -34,13 +34,27 @@ _archives = threading.local()  # open zip files of each thread: a ZipFile is not
 
 def open_image(value: Any) -> Image.Image:
     """The image, upright, as RGB on white. Raises `DataError` naming the file, what is wrong and what to do."""
-    name = image_name(value)
-    try:
+    with _told(image_name(value)):
         image = _decode(value)
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
         image.load()
         return to_rgb(ImageOps.exif_transpose(image))
+
+
+def upright_size(value: Any) -> tuple[int, int]:
+    """Width and height of the upright image, read from its header alone. Raises `DataError` as `open_image` does."""
+    with _told(image_name(value)):
+        image = _decode(value)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return (image.height, image.width) if turned else (image.width, image.height)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What goes wrong inside, as a `DataError` that a person can act on."""
+    try:
+        yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"image {name} has more than {MAX_PIXELS:,} pixels: make it smaller") from None
     except FileNotFoundError:

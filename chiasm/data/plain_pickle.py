@@ -68,12 +68,17 @@ def read_plain_pickle(path: Path) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
+    return plain_values(content, where=str(path))
+
+
+def plain_values(content: bytes, *, where: str) -> Any:
+    """The plain values in the bytes of a pickle; errors name `where` they come from."""
     try:
         return _Machine().run(content)
     except DataError as error:
-        raise DataError(f"{path} holds more than plain values: {error}") from error
+        raise DataError(f"{where} holds more than plain values: {error}") from error
     except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is no whole pickle file ({error})") from error
+        raise DataError(f"{where} is no whole pickle file ({error})") from error
 
 
 class _Machine:

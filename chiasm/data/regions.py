@@ -7,28 +7,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from chiasm.batch import Regions
 from chiasm.data.columns import Column, Preprocessor
 from chiasm.data.distinct import DistinctImages, distinct_rows, hash_of_images, image_name, image_stem
 from chiasm.data.example import DataError, Example, raise_rows
-from chiasm.data.extractors import Extractor, ExtractorIdentity, make_extractor
+from chiasm.data.extractors import FOLDER, Extraction, Extractor, ExtractorIdentity, make_extractor
 from chiasm.data.features import DTYPES, FeatureStore
 from chiasm.data.flat_regions import FlatRegions
 from chiasm.data.images import open_image
 from chiasm.data.progress import track
 from chiasm.data.store_writer import StoreWriter
+from chiasm.registry import UnknownName
 
-Extracted = tuple[NDArray[np.float32], NDArray[np.float32]]
+EXTRACTOR = "extractor"  # where a saved preprocessor keeps what its extractor needs
 
 
 class RegionsColumn(Column):
@@ -62,7 +66,7 @@ class Preprocess(Preprocessor):
     def __init__(
         self,
         *,
-        extractor: str = "pixels",
+        extractor: str = "pixels",  # a file in data/extractors
         extractor_options: Mapping[str, Any] | None = None,
         store: str = "",  # folder of a feature store; then no extractor runs
         max_regions: int = 36,  # further ones are left out
@@ -109,7 +113,7 @@ class Preprocess(Preprocessor):
         if self._extractor is None:
             raise DataError(
                 f"this model was trained on features made by {self._identity}, which is not an extractor of this "
-                "package: give a feature store of it"
+                "package: give a feature store of it (--store)"
             )
         distinct = DistinctImages(examples, with_boxes=True)
         source = self._extract(self._extractor, distinct)
@@ -135,32 +139,23 @@ class Preprocess(Preprocessor):
         folder = Path(self.options["cache"]) / f"regions-{self._cache_key(distinct)}"
         if not folder.exists():
             with StoreWriter(folder, extractor.identity, dtype=self.options["dtype"]) as writer:
-                for i, (features, boxes) in enumerate(self._extracted(extractor, distinct)):
-                    writer.append(f"{i:010d}", features, boxes)
+                for i, found in enumerate(self._extracted(extractor, distinct)):
+                    writer.append(
+                        f"{i:010d}", found.features, found.boxes, labels=found.labels, confidences=found.confidences
+                    )
         return FeatureStore(folder, expected=extractor.identity)
 
-    def _extracted(self, extractor: Extractor, distinct: DistinctImages) -> Iterator[Extracted]:
-        """Each distinct image's features and boxes. Bad images are collected and raised together at the end."""
+    def _extracted(self, extractor: Extractor, distinct: DistinctImages) -> Iterator[Extraction]:
+        """The regions of each distinct image. Bad images are collected and raised together at the end."""
         keep = self.options["max_regions"]
-
-        def one(pair: tuple[Any, Any]) -> Extracted | DataError:
-            value, boxes = pair
-            try:
-                features, corners = extractor(open_image(value), boxes)
-            except DataError as error:
-                return error if image_name(value) in str(error) else DataError(f"image {image_name(value)}: {error}")
-            if not np.isfinite(features).all():
-                return DataError(f"image {image_name(value)}: the extractor gave NaN or infinite features")
-            return features[:keep], corners[:keep]
-
         bad: dict[int, str] = {}
         with ThreadPoolExecutor(self.options["workers"] or None) as pool:
-            results = _in_order(pool, one, distinct.values)
+            results = _found(pool, extractor, distinct.values)
             for place, result in enumerate(track(results, len(distinct.values), "regions")):
                 if isinstance(result, DataError):
                     bad[place] = str(result)
                 elif not bad:
-                    yield result
+                    yield result.first(keep)
         raise_rows(distinct.errors(bad))
 
     def _cache_key(self, distinct: DistinctImages) -> str:
@@ -172,13 +167,21 @@ class Preprocess(Preprocessor):
         return digest.hexdigest()[:24]
 
     def save(self, folder: Path) -> None:
-        """Write options and identity. Folders of this machine (`store`, `cache`) are not written."""
+        """Write options, identity, and the extractor's weights, so that the model can be asked about new images.
+
+        Folders of this machine (`store`, `cache`) are not written. A model that was trained on a store takes along the
+        extractor that the store names; when that cannot be loaded, a warning says so.
+        """
+        extractor = self._extractor or self._of_store()
         options = {**self.options, "store": "", "cache": ""}
+        if extractor is not None:
+            saved = extractor.save(folder / EXTRACTOR)
+            options |= {"extractor": extractor.name, "extractor_options": saved}
         record = {
             "stream": self.stream,
             "options": options,
             "identity": self._identity.to_json(),
-            "from_store": self._extractor is None,
+            "from_store": extractor is None,
         }
         (folder / "preprocess.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -187,13 +190,60 @@ class Preprocess(Preprocessor):
         """What `save` wrote. Raises `DataError` when this version's extractor is no longer the one that was used."""
         record = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
         identity = ExtractorIdentity(**record["identity"])
-        loaded = cls(**record["options"])
+        options = dict(record["options"])
+        here = str(folder / EXTRACTOR)
+        given = options["extractor_options"].items()
+        options["extractor_options"] = {key: here if value == FOLDER else value for key, value in given}
+        loaded = cls(**options)
         if record["from_store"]:
             loaded._extractor = None
         else:
             identity.check(loaded._identity, where="this installation's extractor")
         loaded._identity = identity
         return loaded
+
+    def _of_store(self) -> Extractor | None:
+        """The extractor that made the store, when the store names one and it can be had here."""
+        made_by = self._store.about.get("made_by") if self._store is not None else None
+        if made_by is None:
+            return None
+        try:
+            extractor = make_extractor(made_by["extractor"], made_by["options"])
+            self._identity.check(extractor.identity, where="the extractor that the store names")
+        except (DataError, UnknownName, ValueError) as error:
+            warnings.warn(f"the model will need a feature store for new images: {error}", stacklevel=2)
+            return None
+        return extractor
+
+
+def _found(pool: ThreadPoolExecutor, extractor: Extractor, images: Sequence[Any]) -> Iterator[Extraction | DataError]:
+    """What is found in each (image, boxes) pair, or why nothing is, in order."""
+    if extractor.batch_size == 1:
+        yield from _in_order(pool, partial(_found_in, extractor), images)
+        return
+    opened = _in_order(pool, _opened, images)
+    while chunk := list(islice(opened, extractor.batch_size)):
+        results = iter(extractor.attempt([one for one in chunk if not isinstance(one, DataError)]))
+        yield from (one if isinstance(one, DataError) else next(results) for one in chunk)
+
+
+def _found_in(extractor: Extractor, pair: tuple[Any, Any]) -> Extraction | DataError:
+    opened = _opened(pair)
+    if isinstance(opened, DataError):
+        return opened
+    (result,) = extractor.attempt([opened])
+    if isinstance(result, DataError):
+        return DataError(f"image {image_name(pair[0])}: {result}")
+    if not np.isfinite(result.features).all():
+        return DataError(f"image {image_name(pair[0])}: the extractor gave NaN or infinite features")
+    return result
+
+
+def _opened(pair: tuple[Any, Any]) -> tuple[Image.Image, Any] | DataError:
+    try:
+        return open_image(pair[0]), pair[1]
+    except DataError as error:
+        return error
 
 
 def _in_order(pool: ThreadPoolExecutor, work: Any, items: Sequence[Any]) -> Iterator[Any]:
@@ -206,14 +256,22 @@ def _in_order(pool: ThreadPoolExecutor, work: Any, items: Sequence[Any]) -> Iter
             waiting[place % ahead] = pool.submit(work, items[place + ahead])
 
 
-def in_memory(extracted: Iterable[Extracted], *, dtype: str = "float32") -> FlatRegions:
-    """Features and boxes of image after image as flat tensors in memory."""
-    kept = [(torch.from_numpy(f).to(DTYPES[dtype]), torch.from_numpy(b)) for f, b in extracted]
-    counts = torch.tensor([len(f) for f, _ in kept], dtype=torch.int64)
+def in_memory(extracted: Iterable[Extraction], *, dtype: str = "float32") -> FlatRegions:
+    """The regions of image after image as flat tensors in memory."""
+    kept = list(extracted)
+    counts = torch.tensor([len(found.features) for found in kept], dtype=torch.int64)
     same = int(counts[0]) if len(counts) and bool((counts == counts[0]).all()) else None
+
+    def joined(name: str) -> Tensor | None:
+        """One column of all images; None unless every image has it."""
+        values = [getattr(found, name) for found in kept]
+        return None if any(value is None for value in values) else torch.cat([torch.from_numpy(v) for v in values])
+
     return FlatRegions(
-        features=torch.cat([f for f, _ in kept]),
-        boxes=torch.cat([b for _, b in kept]),
+        features=torch.cat([torch.from_numpy(found.features).to(DTYPES[dtype]) for found in kept]),
+        boxes=torch.cat([torch.from_numpy(found.boxes) for found in kept]),
         offsets=torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]),
         same_count=same,
+        labels=joined("labels"),
+        confidences=joined("confidences"),
     )

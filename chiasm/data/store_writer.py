@@ -27,7 +27,8 @@ class StoreWriter:
         with StoreWriter(folder, extractor.identity) as writer:
             writer.append("2375429", features, boxes)
 
-    The folder appears when the block ends without an error, and not at all otherwise.
+    The folder appears when the block ends without an error, and not at all otherwise. What `about` holds then is kept
+    with it: `made_by` (the extractor's name and options), `label_names`, `left_out` (image id -> reason).
     """
 
     def __init__(self, folder: Path | str, identity: ExtractorIdentity, *, dtype: str = "float32") -> None:
@@ -39,6 +40,7 @@ class StoreWriter:
         self._aside = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.partial")
         shutil.rmtree(self._aside, ignore_errors=True)
         self._aside.mkdir(parents=True)
+        self.about: dict[str, Any] = {}  # plain values
         self._ids: dict[str, int] = {}
         self._offsets = [0]
         self._columns: dict[str, _Column] = {}
@@ -121,6 +123,7 @@ class StoreWriter:
             "regions": self._offsets[-1],
             "regions_per_image": counts.pop() if len(counts) == 1 else None,
             "checked_finite": True,
+            "about": self.about,
             "files": {file.name: file.stat().st_size for file in sorted(self._aside.iterdir())},
         }
         (self._aside / "store.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

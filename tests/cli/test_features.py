@@ -1,4 +1,4 @@
-"""`chiasm features`: conversion, speech and text features, and a recipe that trains on them."""
+"""`chiasm features dialogues`: conversion, speech and text features, and a recipe that trains on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chiasm.cli.features import command
+from chiasm.cli.features import dialogues as command
 from chiasm.data.conversation import Conversation
 from chiasm.data.dialogue_folder import Labelled, write_dialogues
 from chiasm.data.sources import dialogues

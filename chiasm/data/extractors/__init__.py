@@ -1,6 +1,7 @@
 """From an image to regions: a file here is an extractor, found by its name. Each defines `Extract`.
 
-An extractor has an identity; features made by one are never fed to a model that was trained on another's.
+An extractor has an identity; features made by one are never fed to a model that was trained on another's. Files that
+begin with an underscore are what extractors share.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +22,7 @@ from PIL import Image
 from chiasm.data.example import DataError
 from chiasm.registry import UnknownName, find, names, nearest
 
+FOLDER = "{folder}"  # in saved options: the folder that the extractor was saved into
 BOX_CONVENTION = "x1, y1, x2, y2 divided by width, height, width, height"
 
 
@@ -55,12 +58,36 @@ def parameters_hash(options: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:12]
 
 
+Boxes = Sequence[Sequence[float]] | None  # of one image: x1, y1, x2, y2 in pixels, or not known
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The regions of one image."""
+
+    features: NDArray[Any]  # (R, F)
+    boxes: NDArray[np.float32]  # (R, 4) in [0, 1]
+    labels: NDArray[np.int64] | None = None  # (R,) detected class
+    confidences: NDArray[np.float32] | None = None  # (R,) in [0, 1]
+
+    def first(self, count: int) -> Extraction:
+        """The first `count` regions."""
+        if len(self.features) <= count:
+            return self
+        return Extraction(**{k: None if v is None else v[:count] for k, v in vars(self).items()})
+
+
 class Extractor(ABC):
-    """An image and, if known, its boxes -> features and boxes. `__init__` takes keyword options of plain values."""
+    """An image and, if known, its boxes -> features and boxes. `__init__` takes keyword options of plain values.
+
+    One that knows more than that of a region (its class), or is faster on several images at once, overrides `extract`.
+    """
 
     name: ClassVar[str]
     version: ClassVar[str]  # raised whenever the same options give other features
     options: dict[str, Any]
+    batch_size: int = 1  # how many images `extract` is best given at once; 1: threads may call this extractor
+    label_names: tuple[str, ...] = ()  # what the labels of regions mean, where it gives labels
 
     @property
     @abstractmethod
@@ -72,6 +99,30 @@ class Extractor(ABC):
         self, image: Image.Image, boxes: Sequence[Sequence[float]] | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """An RGB image and boxes in pixels -> features (R, F) float32, boxes (R, 4) in [0, 1]. Raises DataError."""
+
+    def extract(self, images: Sequence[tuple[Image.Image, Boxes]]) -> list[Extraction]:
+        """The regions of several RGB images with their boxes, in order. Raises `DataError`."""
+        return [Extraction(*self(image, boxes)) for image, boxes in images]
+
+    def attempt(self, images: Sequence[tuple[Image.Image, Boxes]]) -> list[Extraction | DataError]:
+        """What `extract` gives, with an error in the place of each image that cannot be used."""
+        try:
+            return list(self.extract(images)) if images else []
+        except DataError as error:
+            if len(images) == 1:
+                return [error]
+            return [result for image in images for result in self.attempt([image])]
+
+    def batch_key(self, width: int, height: int) -> Any:
+        """Images with equal keys may be given to `extract` together at no cost."""
+        return None
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write what this extractor needs besides its options (weights) into `folder`, made if needed.
+
+        Returns the options that make the same extractor again; `FOLDER` in them stands for that folder.
+        """
+        return dict(self.options)
 
     @property
     def identity(self) -> ExtractorIdentity:
@@ -92,6 +143,33 @@ def make_extractor(name: str, options: Mapping[str, Any] | None = None) -> Extra
         if option not in known:
             raise UnknownName(nearest(option, known, what=f"option of extractor {name}"))
     return made(**(options or {}))
+
+
+def chosen_extractor(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What a person calls an extractor -> its name and options: a file here, or a model of `transformers`.
+
+    A model whose configuration says that it detects objects is a "detector", any other a "backbone". Raises `DataError`
+    when the name is neither.
+    """
+    if name in extractor_names():
+        return name, dict(options)
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        known = ", ".join(extractor_names())
+        raise DataError(f"{name!r} is no extractor ({known}), and no model that can be loaded: {reason}") from error
+    detects = any(str(kind).endswith("ForObjectDetection") for kind in config.architectures or ())
+    return ("detector" if detects else "backbone"), {**options, "model": name}
+
+
+def cell_boxes(rows: int, columns: int) -> NDArray[np.float32]:
+    """(rows columns, 4): the cells of a grid over the image in [0, 1], from the top left, line by line."""
+    top, left = np.divmod(np.arange(rows * columns), columns)
+    corners = [left / columns, top / rows, (left + 1) / columns, (top + 1) / rows]
+    return np.stack(corners, axis=1).astype(np.float32)
 
 
 def signed(colours: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chiasm.data.extractors import Extractor, signed
+from chiasm.data.extractors import Extractor, cell_boxes, signed
 
 
 class Extract(Extractor):
@@ -37,6 +37,4 @@ class Extract(Extractor):
         resized = image.resize((columns * size, rows * size), Image.Resampling.BILINEAR)
         cells = np.asarray(resized, dtype=np.float32).reshape(rows, size, columns, size, 3)
         features = signed(cells.transpose(0, 2, 1, 3, 4).reshape(rows * columns, -1))
-        top, left = np.divmod(np.arange(rows * columns), columns)
-        boxes01 = np.stack([left / columns, top / rows, (left + 1) / columns, (top + 1) / rows], axis=1)
-        return features, boxes01.astype(np.float32)
+        return features, cell_boxes(rows, columns)

@@ -24,10 +24,12 @@ from torch import Tensor
 from chiasm.batch import Text
 from chiasm.data.columns import Column, Preprocessor
 from chiasm.data.example import DataError, Example, RowError, raise_rows
+from chiasm.data.words import frequent_words, word_tokenizer
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SEPARATOR = "[SEP]"  # between the texts of one row
 TRAIN = "train"
+WORDS = "words"
 TOKENIZER = "tokenizer.json"
 # What the tokenizers of transformers' text encoders call padding, a hidden piece and separator.
 PADDINGS = ("[PAD]", "<pad>", "<|endoftext|>")
@@ -68,7 +70,8 @@ class Preprocess(Preprocessor):
     """Text -> [CLS] pieces [SEP].
 
     `vocabulary` is a `vocab.txt` (or a folder that holds one) or "train": then at most `vocabulary_size` pieces are
-    learnt from the training rows, the same ones for the same rows. Or it is a `tokenizer.json` (or a folder that holds
+    learnt from the training rows, the same ones for the same rows. "words" means whole words, those with at least
+    `min_count` occurrences in the training rows. Or it is a `tokenizer.json` (or a folder that holds
     one), as every model of transformers has it; its own special tokens and case are used. `empty` says what becomes of
     a row without text: an error, or a text of no words.
     """
@@ -81,6 +84,7 @@ class Preprocess(Preprocessor):
         *,
         vocabulary: str = TRAIN,
         vocabulary_size: int = 8192,  # at most; only for a trained vocabulary
+        min_count: int = 1,  # of a word in the training rows; only for whole words
         lowercase: bool = True,
         max_length: int = 20,  # pieces, [CLS] and [SEP] included
         empty: Literal["refuse", "keep"] = "refuse",
@@ -91,6 +95,7 @@ class Preprocess(Preprocessor):
         self.options: dict[str, Any] = {
             "vocabulary": str(vocabulary),
             "vocabulary_size": vocabulary_size,
+            "min_count": min_count,
             "lowercase": lowercase,
             "max_length": max_length,
             "empty": empty,
@@ -114,6 +119,11 @@ class Preprocess(Preprocessor):
         if self.options["vocabulary"] == TRAIN:
             lines = (text.replace(SEPARATOR, " ") for text in self._texts(examples))
             pieces = train_pieces(lines, size=self.options["vocabulary_size"], lowercase=lowercase)
+        elif self.options["vocabulary"] == WORDS:
+            found = self._texts(examples)
+            words = frequent_words(found, min_count=self.options["min_count"], lowercase=lowercase, signs=True)
+            self._tokenizer = word_tokenizer(words, lowercase=lowercase, signs=True, max_words=max_length - 2)
+            return self
         elif (file := tokenizer_file(Path(self.options["vocabulary"]))) is not None:
             self._tokenizer = read_tokenizer(file, max_length=max_length)
             return self

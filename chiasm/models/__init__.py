@@ -57,6 +57,13 @@ class CrossModalModel(nn.Module, ABC):
         """The kinds of evidence this model gives; empty when it gives none."""
         return ()
 
+    def hold(self, batch: Batch, output: Output) -> Batch:
+        """The batch in which the answer of `output` is what is scored from now on, whatever else is changed.
+
+        For models that make their answer word by word; where answers are chosen among given ones, nothing changes.
+        """
+        return batch
+
     def image_positions(self) -> int:
         """How many positions the encoder of whole images attends to: its summary first, then the patches.
 

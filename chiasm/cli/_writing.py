@@ -1,0 +1,81 @@
+"""Arguments of the verbs that write sentences, and what they do (private to the command line)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from chiasm.serve.predictor import Predictor
+
+Out = Annotated[Path, typer.Option(metavar="FILE", help="Every sentence with its runners-up, as JSON lines.")]
+Beams = Annotated[int | None, typer.Option(min=1, help="Sentences searched at once.  [default: the bundle's]")]
+Groups = Annotated[int | None, typer.Option(min=1, help="Groups of beams that avoid each other's words.")]
+Nucleus = Annotated[float | None, typer.Option(metavar="P", help="Draw words from the likeliest share P instead.")]
+Seed = Annotated[int, typer.Option(help="Of the draws.")]
+MinWords = Annotated[int | None, typer.Option(min=0, help="No sentence is shorter.")]
+BlockRepeats = Annotated[int | None, typer.Option(min=0, help="No run of so many words occurs twice; 0: any may.")]
+Say = Annotated[list[str] | None, typer.Option(help="A word that must be said; may be repeated.")]
+Begin = Annotated[str | None, typer.Option(metavar="TEXT", help="What every sentence begins with.")]
+
+
+def writer(
+    bundle: Path,
+    *,
+    options: Mapping[str, Any],
+    nucleus: float | None,
+    seed: int,
+    say: Sequence[str] | None,
+    begin: str | None,
+) -> Predictor:
+    """The bundle's predictor, searching as it is told to. Raises BadParameter for a bundle or word that does not fit.
+
+    `options` are fields of `WordOptions`; those that are None stay as they are in the bundle.
+    """
+    from dataclasses import replace
+
+    from chiasm.models._words import WritingModel, search_of
+    from chiasm.serve.predictor import Predictor
+    from chiasm.tasks._sentences import SentenceTask
+
+    predictor = Predictor.load(bundle)
+    model, task = predictor.bundle.model, predictor.bundle.task
+    if not isinstance(model, WritingModel) or not isinstance(task, SentenceTask):
+        raise typer.BadParameter(f"{bundle} holds {predictor.bundle.recipe.model!r}, which writes no sentences")
+    changes = {key: value for key, value in options.items() if value is not None}
+    if nucleus is not None:
+        changes |= {"decoding": "nucleus", "top_p": nucleus, "sampling_seed": seed}
+    numbers = {word: number for number, word in enumerate(task.vocabulary.words)}
+
+    def number(word: str) -> int:
+        if word not in numbers:
+            raise typer.BadParameter(f"the model does not know the word {word!r}")
+        return numbers[word]
+
+    first = tuple(number(word) for word in (begin or "").lower().split())
+    required = tuple(number(word) for given in say or [] for word in given.lower().split())
+    try:
+        model.search = search_of(replace(model.config, **changes), first=first, required=required)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return predictor
+
+
+def write_sentences(predictor: Predictor, rows: Iterable[Mapping[str, Any]], out: Path, *, top_k: int) -> None:
+    """Answer the rows, print each sentence, write all of them."""
+    from chiasm.cli._show import written
+    from chiasm.serve.predictor import PredictionError
+    from chiasm.training.evaluate import prediction_line
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", encoding="utf-8") as file:
+        for answer in predictor.predict(rows, top_k=top_k):
+            assert not isinstance(answer, PredictionError)  # the first bad row ends the answers
+            file.write(json.dumps(prediction_line(answer), ensure_ascii=False) + "\n")
+            for sentence, probability in answer.alternatives:
+                print(f"{probability:7.1%}  {sentence}")
+    written(out)

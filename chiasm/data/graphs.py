@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from chiasm.data.geometry import Detection, related, things_of
+from chiasm.data.geometry import Box, related, things_of
 
 SELF = "<self>"  # the relation of a node to itself
 NOTHING = "<unk>"  # the name of the nodes that stand for an empty graph
@@ -36,30 +36,38 @@ class Edge(NamedTuple):
     is_reversed: bool = False  # added, to run against a relation
 
 
+class Node(NamedTuple):
+    """A thing, or the picture's place."""
+
+    id: str
+    words: tuple[str, ...]  # its name, then its attributes
+    box: Box  # x1, y1, x2, y2 as shares of the image; zeros when unknown
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes with their words and boxes, and edges between them."""
 
     ids: tuple[str, ...]
-    words: tuple[tuple[str, ...], ...]  # of each node: its name, then its attributes
+    words: tuple[tuple[str, ...], ...]
     edges: tuple[Edge, ...]
-    boxes: tuple[tuple[float, float, float, float], ...]  # x1, y1, x2, y2 as shares of the image; zeros when unknown
+    boxes: tuple[Box, ...]
 
 
-def read_graph(value: Any, *, location: bool = False) -> Graph:
+def read_graph(value: Any, *, location: bool = False, from_boxes: bool = False) -> Graph:
     """A GQA scene graph, the same as JSON text, objects without relations, or a list of detections.
 
     With `location` the place that the graph names ("outdoors") is a node of its own, with edges from and to no other:
-    what the question asks of the whole picture. Raises `GraphError`.
+    what the question asks of the whole picture. With `from_boxes` relations come from the boxes even where the graph
+    has some. Raises `GraphError`, ValueError.
     """
     given = _parsed(value)
     if isinstance(given, Mapping) and isinstance(given.get("objects"), Mapping):
         objects = {str(name): _object(name, thing) for name, thing in given["objects"].items()}
-        if objects and not any("relations" in thing for thing in given["objects"].values()):
-            return _detected(things_of(given), given)
-        return _gold(objects, given, location)
+        untold = objects and not any("relations" in thing for thing in given["objects"].values())
+        return _detected(given, location) if untold or from_boxes else _gold(objects, given, location)
     if isinstance(given, Sequence) and not isinstance(given, str):
-        return _detected(things_of({"objects": given}), {})
+        return _detected({"objects": given}, location)
     raise GraphError(
         "no scene graph: an object with 'objects' is expected, as in GQA's sceneGraphs files, or a list of detections "
         "with name and box"
@@ -72,37 +80,40 @@ def _gold(objects: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], lo
     missing = [f"{name} is {word!r} {other}" for name, other, word in relations if other not in objects]
     if missing:
         raise GraphError(f"a relation to an object that is not in the graph: {missing[0]}")
-    words = [_words(objects[name]) for name in ids]
-    if location and given.get("location"):
-        ids, words = [*ids, "location"], [*words, (str(given["location"]),)]
     places = {name: place for place, name in enumerate(ids)}
     found = [(places[a], places[b], word) for a, b, word in relations]
-    return _graph(ids, words, found, [_box(objects.get(name), given) for name in ids])
+    nodes = [Node(name, _words(objects[name]), _box(objects[name], given)) for name in ids]
+    return _graph([*nodes, *_place(given, location)], found)
 
 
-def _detected(things: Sequence[Detection], given: Mapping[str, Any]) -> Graph:
-    relations = related(things, width=given.get("width"), height=given.get("height"))
-    boxes = [_share(thing.box, given.get("width"), given.get("height")) for thing in things]
-    return _graph([str(i) for i in range(len(things))], [(t.name, *t.attributes) for t in things], relations, boxes)
+def _detected(given: Mapping[str, Any], location: bool) -> Graph:
+    objects, things = given["objects"], things_of(given)
+    ids = sorted(objects) if isinstance(objects, Mapping) else [str(i) for i in range(len(things))]
+    width, height = given.get("width"), given.get("height")
+    nodes = [
+        Node(str(name), (t.name, *t.attributes), _share(t.box, width, height))
+        for name, t in zip(ids, things, strict=True)
+    ]
+    return _graph([*nodes, *_place(given, location)], related(things, width=width, height=height))
 
 
-def _graph(
-    ids: Sequence[str],
-    words: Sequence[tuple[str, ...]],
-    relations: Sequence[tuple[int, int, str]],
-    boxes: Sequence[tuple[float, float, float, float]],
-) -> Graph:
-    if not ids:
-        nothing = [f"nothing {i}" for i in range(EMPTY)]
-        return _graph(nothing, [(NOTHING,)] * EMPTY, [], [(0.0, 0.0, 0.0, 0.0)] * EMPTY)
+def _place(given: Mapping[str, Any], location: bool) -> list[Node]:
+    """The node of the picture's place, over the whole picture."""
+    known = location and given.get("location")
+    return [Node("location", (str(given["location"]),), (0.0, 0.0, 1.0, 1.0))] if known else []
+
+
+def _graph(nodes: Sequence[Node], relations: Sequence[tuple[int, int, str]]) -> Graph:
+    if not nodes:
+        return _graph([Node(f"nothing {i}", (NOTHING,), (0.0, 0.0, 0.0, 0.0)) for i in range(EMPTY)], [])
     pairs = {(a, b) for a, b, _ in relations}
-    leaving: list[list[Edge]] = [[Edge(node, node, SELF)] for node in range(len(ids))]
+    leaving: list[list[Edge]] = [[Edge(node, node, SELF)] for node in range(len(nodes))]
     for source, target, word in relations:
         leaving[source].append(Edge(source, target, word))
         if (target, source) not in pairs:
             leaving[source].append(Edge(target, source, word, is_reversed=True))
-    edges = [edge for of_node in leaving for edge in of_node]
-    return Graph(tuple(ids), tuple(words), tuple(edges), tuple(boxes))
+    ids, words, boxes = zip(*nodes, strict=True)
+    return Graph(ids, words, tuple(edge for of_node in leaving for edge in of_node), boxes)
 
 
 def _parsed(value: Any) -> Any:
@@ -131,18 +142,14 @@ def _words(thing: Mapping[str, Any]) -> tuple[str, ...]:
     return (str(thing["name"]), *dict.fromkeys(str(a) for a in thing.get("attributes", ())))
 
 
-def _box(thing: Mapping[str, Any] | None, given: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    if thing is None:  # the place: the whole picture
-        return 0.0, 0.0, 1.0, 1.0
+def _box(thing: Mapping[str, Any], given: Mapping[str, Any]) -> Box:
     if not {"x", "y", "w", "h"} <= set(thing):
         return 0.0, 0.0, 0.0, 0.0
     x, y, w, h = (float(thing[key]) for key in "xywh")
     return _share((x, y, x + w, y + h), given.get("width"), given.get("height"))
 
 
-def _share(
-    box: tuple[float, float, float, float], width: float | None, height: float | None
-) -> tuple[float, float, float, float]:
+def _share(box: Box, width: float | None, height: float | None) -> Box:
     """Pixels -> shares of the picture, inside it; zeros where its size is not known."""
     if not width or not height:
         return 0.0, 0.0, 0.0, 0.0

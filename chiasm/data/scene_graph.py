@@ -85,10 +85,16 @@ class Preprocess(Preprocessor):
     stream: ClassVar[str] = "scene_graph"
     role: ClassVar[str] = "graph"
 
-    def __init__(self, *, max_words: int = 12, location: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        max_words: int = 12,
+        location: bool = False,
+        from_boxes: bool = False,  # relations come from the boxes, even where the graphs have some
+    ) -> None:
         if max_words < 1:
             raise ValueError(f"max_words is {max_words}; a node needs at least 1, its name")
-        self.options: dict[str, Any] = {"max_words": max_words, "location": location}
+        self.options: dict[str, Any] = {"max_words": max_words, "location": location, "from_boxes": from_boxes}
         self.numbers: dict[str, int] = {}
 
     @property
@@ -134,9 +140,10 @@ class Preprocess(Preprocessor):
     def _graphs(self, values: Sequence[Any], index: Tensor, examples: Sequence[Example]) -> Iterator[Graph]:
         """The distinct graphs in order, one at a time. At the end raises `RowError`s naming every bad row."""
         reasons: dict[int, str] = {}
+        options = self.options
         for place, value in enumerate(values):
             try:
-                yield read_graph(_there(value), location=self.options["location"])
+                yield read_graph(_there(value), location=options["location"], from_boxes=options["from_boxes"])
             except ValueError as error:
                 reasons[place] = str(error)
         raise_rows(

@@ -49,6 +49,16 @@ def test_objects_without_relations_get_them_from_boxes() -> None:
     assert graph.boxes[1] == pytest.approx((0.5, 0.0, 0.59, 0.09))
 
 
+def test_boxes_may_take_the_place_of_gold_relations() -> None:
+    cat, dog = ({"name": name, "x": x, "y": 0, "w": 9, "h": 9} for name, x in (("cat", 0), ("dog", 50)))
+    objects = {"1": {**cat, "relations": [{"name": "chasing", "object": "2"}]}, "2": dog}
+    graph = {"width": 100, "height": 100, "location": "snow", "objects": objects}
+    assert "chasing" in {e.relation for e in read_graph(graph).edges}
+    seen = read_graph(graph, from_boxes=True, location=True)
+    assert {e.relation for e in seen.edges} == {"<self>", "to the left of", "to the right of"}
+    assert seen.ids == ("1", "2", "location")
+
+
 def test_no_things_have_no_relations() -> None:
     assert related([]) == []
     assert things_of({"objects": []}) == []

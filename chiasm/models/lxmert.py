@@ -18,17 +18,20 @@ published tables, and an option gives the other (sheet `lxmert`, section 3).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from chiasm.batch import Batch, Output, Regions, Text
+from chiasm.encoders.lengths import length_groups, trimmed
 from chiasm.encoders.regions import RegionEmbedding
 from chiasm.encoders.text import TextEmbedding
 from chiasm.fusion.cross import CrossModalityLayer, SeparateCrossAttention, SharedCrossAttention
 from chiasm.heads.classify import AnswerHead, Pooler
 from chiasm.layers.initialise import initialise
+from chiasm.layers.recording import is_recording, paused
 from chiasm.layers.stack import Stack
 from chiasm.layers.transformer import TransformerLayer
 from chiasm.models import CrossModalModel, Evidence
@@ -97,14 +100,20 @@ class Encoder(nn.Module):
         return words, objects, self.pooler(words)
 
     def pooled(self, text: Text, regions: Regions) -> Tensor:
-        """Text (B, T), Regions (I, R) -> (B*S, D): `forward`'s pooled output, without what it does not read."""
-        if not self.cross_layers:
-            return self.pooler(self._pairs(text, regions)[0])
-        words, objects, text_mask, regions_mask = self._pairs(text, regions)
-        *layers, last = self.cross_layers
-        for layer in layers:
-            words, objects = layer(words, objects, text_mask, regions_mask)
-        return self.pooler(last.first(words, objects, text_mask, regions_mask))
+        """Text (B, T), Regions (I, R) -> (B*S, D): `forward`'s pooled output, without what it does not read.
+
+        On a CPU without gradients texts of like length pass together, cut to their longest, and every image is encoded
+        once for all of them. While evidence is recorded all texts also pass as one, for the taps.
+        """
+        plain = torch.is_grad_enabled() or text.input_ids.device.type != "cpu"
+        groups = [] if plain else length_groups(text)
+        if len(groups) < 2:
+            return self._pooled(text, regions)
+        if is_recording(self):
+            self._pooled(text, regions)
+            with paused(self):
+                return self._pooled_by_length(groups, text, regions)
+        return self._pooled_by_length(groups, text, regions)
 
     def language(self, text: Text) -> Tensor:
         """Text (B, T) -> (B, T, D): the language encoder alone, a row for each example."""
@@ -137,26 +146,55 @@ class Encoder(nn.Module):
 
     def _language(self, text: Text) -> Tensor:
         """Text (I, T) -> (I, T, D), one row for each distinct text."""
-        words = self.text_embedding(text)
+        words = self.pooler.dense.rounded(self.text_embedding(text))
         for layer in self.language_layers:
             words = layer(words, text.attention_mask)
         return words
 
     def _objects(self, regions: Regions) -> Tensor:
         """Regions (I, R) -> (I, R, D), one row for each distinct image."""
-        objects = self.region_embedding(regions)
+        objects = self.pooler.dense.rounded(self.region_embedding(regions))
         for layer in self.object_layers:
             objects = layer(objects, regions.attention_mask)
         return objects
 
-    def _pairs(self, text: Text, regions: Regions) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Both single-modality encoders, then one row for each (example, image) pair: states and masks."""
+    def _pairs(
+        self, text: Text, regions: Regions, objects: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Both single-modality encoders, then one row for each (example, image) pair: states and masks.
+
+        `objects` (I, R, D) are the images' states where they are known already.
+        """
         images = 1 if regions.index is None else regions.index.shape[1]
         words = _examples(self._language(text), text.index).repeat_interleave(images, 0)
         text_mask = _examples(text.attention_mask, text.index).repeat_interleave(images, 0)
-        objects = _examples(self._objects(regions), regions.index)
+        objects = _examples(self._objects(regions) if objects is None else objects, regions.index)
         mask = regions.attention_mask
         return words, objects, text_mask, None if mask is None else _examples(mask, regions.index)
+
+    def _pooled(self, text: Text, regions: Regions, objects: Tensor | None = None) -> Tensor:
+        """Text (B, T), Regions (I, R), their states (I, R, D) where known -> (B*S, D)."""
+        words, objects, text_mask, regions_mask = self._pairs(text, regions, objects)
+        if not self.cross_layers:
+            return self.pooler(words)
+        *layers, last = self.cross_layers
+        for layer in layers:
+            words, objects = layer(words, objects, text_mask, regions_mask)
+        return self.pooler(last.first(words, objects, text_mask, regions_mask))
+
+    def _pooled_by_length(self, groups: list[Tensor], text: Text, regions: Regions) -> Tensor:
+        """As `_pooled`, group after group of the examples, in the batch's order again."""
+        objects = self._objects(regions)
+        index = regions.index
+        if index is None:
+            index = torch.arange(len(objects), device=objects.device)[:, None]
+        parts = [
+            self._pooled(trimmed(text.select(rows)), replace(regions, index=index[rows]), objects).unflatten(
+                0, (len(rows), -1)
+            )
+            for rows in groups
+        ]
+        return torch.cat(parts)[torch.cat(groups).argsort()].flatten(0, 1)
 
 
 class Lxmert(CrossModalModel):

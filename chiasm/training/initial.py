@@ -1,4 +1,4 @@
-"""Weights to begin with: another run's bundle, or a published BERT.
+"""Weights to begin with: another run's bundle, a published LXMERT, or a published BERT.
 
 Parameters are matched by name, and whole parts of the model (by default the encoder) must be there: a missing or
 differently shaped one is an error. An answer head is taken over row by row, by the answers that both know.
@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from chiasm.data.answer_table import table_answer
+from chiasm.data.answer_table import read_table, table_answer
 from chiasm.data.columns import Preprocessor
 from chiasm.data.regions import Preprocess as RegionsPreprocess
 from chiasm.data.text import Preprocess as TextPreprocess
@@ -24,9 +24,11 @@ from chiasm.training.bundle import Bundle
 from chiasm.training.checkpoint import module_tensors
 from chiasm.training.errors import TrainingError
 from chiasm.weights.bert import head_weights, language_weights, read_bert
-from chiasm.weights.lxmert import WeightsError
+from chiasm.weights.lxmert import WeightsError, is_lxmert, read
+from chiasm.weights.word_vectors import put_word_vectors
 
 ROWS = ("answer_head.scores.weight", "answer_head.scores.bias")
+WORD_VECTORS = (".txt", ".vec")
 BEFORE_ROWS = ("answer_head.dense.", "answer_head.norm.")
 
 
@@ -39,19 +41,34 @@ def start_from(
     parts: tuple[str, ...] = ("encoder.",),
     heads: bool = False,
     answers: bool = True,
+    answer_table: str = "",
     bert_layers: Literal["bottom", "top"] = "bottom",
 ) -> str:
-    """Put the weights in `folder`, a bundle or a BERT as transformers saves it, into the model; says what was done.
+    """Put the weights in `folder` into the model; says what was done.
 
-    - `parts`: beginnings of the names of what is taken over from a bundle, whole
+    It is a bundle, an LXMERT in any format of `chiasm convert` (a .pth file too), or a BERT as transformers saves it. A
+    `.txt` or `.vec` file in its place holds word vectors (GloVe), for the rows of whole words of the model's table.
+
+    - `parts`: beginnings of the names of what is taken over from a bundle or an LXMERT, whole
     - `heads`: also every further tensor of the same name and shape, but not the answers' rows
     - `answers`: the answer head, with the rows of the answers that the bundle's task knows; those of others are zero
+    - `answer_table`: which answer each row of a published LXMERT is (its `all_ans.json`); without it the answer head
+      stays as it is
     - `bert_layers`: which of BERT's layers become the language layers
 
     Raises `TrainingError` for weights, word pieces or features that do not fit.
     """
     if (folder / "manifest.json").is_file():
         return _from_bundle(model, task, preprocessors, folder, parts=parts, heads=heads, answers=answers)
+    if folder.suffix in WORD_VECTORS:
+        return _from_words(model, preprocessors, folder)
+    if is_lxmert(folder):
+        known = read_table(Path(answer_table)) if answer_table else None
+        try:
+            found = read(folder)
+        except WeightsError as error:
+            raise TrainingError(f"training.start {folder}: {error}") from error
+        return _take(model, task, folder, found.tensors, known, found.model, parts, heads=heads, answers=answers)
     try:
         bert = read_bert(folder)
         layers = len(model.get_submodule("encoder.language_layers"))  # type: ignore[arg-type]
@@ -62,6 +79,18 @@ def start_from(
     further = {name: tensor for name, tensor in head_weights(bert).items() if name in own}
     _put(own, {**weights, **further}, str(folder))
     return f"the {bert_layers} {layers} layers of BERT in {folder}"
+
+
+def _from_words(model: CrossModalModel, preprocessors: Mapping[str, Preprocessor], file: Path) -> str:
+    text, find_table = preprocessors.get("text"), getattr(model, "get_input_embeddings", None)
+    if not isinstance(text, TextPreprocess) or find_table is None:
+        raise TrainingError(f"training.start {file}: word vectors are for a model with a [text] and a word table")
+    words = text.tokenizer.get_vocab()
+    try:
+        count = put_word_vectors(find_table(), words, file)
+    except (WeightsError, OSError) as error:
+        raise TrainingError(f"training.start: {error}") from error
+    return f"the vectors of {count} of {len(words)} word pieces in {file}"
 
 
 def _from_bundle(
@@ -76,20 +105,40 @@ def _from_bundle(
 ) -> str:
     bundle = Bundle.load(folder)
     _check_inputs(preprocessors, bundle)
-    own, theirs = module_tensors(model), module_tensors(bundle.model)
-    wanted = [name for name in own if name.startswith(parts)]
-    missing = [name for name in wanted if name not in theirs]
+    theirs, known, name = module_tensors(bundle.model), _vocabulary(bundle.task), bundle.recipe.model
+    return _take(model, task, folder, theirs, known, name, parts, heads=heads, answers=answers)
+
+
+def _take(
+    model: CrossModalModel,
+    task: BaseTask,
+    folder: Path,
+    theirs: Mapping[str, Tensor],
+    known: AnswerVocabulary | None,
+    name: str,
+    parts: tuple[str, ...],
+    *,
+    heads: bool,
+    answers: bool,
+) -> str:
+    """Put another model's tensors, whose answers are `known`, into the model."""
+    own = module_tensors(model)
+    wanted = [key for key in own if key.startswith(parts)]
+    missing = [key for key in wanted if key not in theirs]
     if missing or not wanted:
         named = missing[0] if missing else f"anything that begins with {', '.join(parts)}"
-        raise TrainingError(f"training.start {folder}: its model {bundle.recipe.model!r} lacks {named}")
-    weights = {name: theirs[name] for name in wanted}
+        raise TrainingError(f"training.start {folder}: its model {name!r} lacks {named}")
+    weights = {key: theirs[key] for key in wanted}
     if heads:
         same = {n: t for n, t in theirs.items() if n in own and own[n].shape == t.shape and n not in ROWS}
         weights = {**same, **weights}
     said = f"{len(weights)} tensors of {folder}"
-    mine, known = _vocabulary(task), _vocabulary(bundle.task)
+    mine = _vocabulary(task)
     if answers and mine is not None and known is not None and all(row in own and row in theirs for row in ROWS):
-        weights |= {name: t for name, t in theirs.items() if name.startswith(BEFORE_ROWS)}
+        rows = len(theirs[ROWS[0]])
+        if rows != len(known):
+            raise TrainingError(f"training.start {folder}: {rows} rows of answers, but {len(known)} answers are named")
+        weights |= {key: t for key, t in theirs.items() if key.startswith(BEFORE_ROWS)}
         places = answer_rows(mine, known)
         weights |= {row: mapped_rows(theirs[row], places) for row in ROWS}
         said += f"; {int((places >= 0).sum())} of {len(mine)} answers with their rows, the others zero"

@@ -29,7 +29,9 @@ def draw_tokens(panels: Sequence[tuple[TokenGraph, int]], head: int | None = Non
     for axes, (graph, layer) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         tokens = list(graph.tokens)
         _lines(axes, graph.matrix(layer, head).double().numpy(), tokens, tokens)
-        axes.set_title(f"{graph.name}, language layer {layer + 1}\n{which}", fontsize=9)
+        following, before = (float(graph.neighbour_scores(offset)[layer].mean()) for offset in (1, -1))
+        scores = f"next {following:.2f}, previous {before:.2f}"
+        axes.set_title(f"{graph.name}, language layer {layer + 1}\n{which}; to the {scores}", fontsize=8)
     return figure
 
 
@@ -58,7 +60,7 @@ def draw_objects(graph: ObjectGraph, image: Image, boxes: Tensor, names: Sequenc
     left.set_title(f"(a) object layer {layer + 1}", fontsize=9)
     right.imshow(np.asarray(image), extent=(0, image.width, image.height, 0))
     corners = boxes.double() * boxes.new_tensor([image.width, image.height] * 2).double()
-    centres = [((c[0] + c[2]) / 2, (c[1] + c[3]) / 2) for c in corners.tolist()]
+    centres = ((corners[:, :2] + corners[:, 2:]) / 2).tolist()
     for number in graph.kept:
         x1, y1, x2, y2 = corners[number].tolist()
         right.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=FOR, linewidth=1.3))
@@ -68,7 +70,8 @@ def draw_objects(graph: ObjectGraph, image: Image, boxes: Tensor, names: Sequenc
         right.plot([xa, xb], [ya, yb], color=EDGE, linewidth=1 + 2.5 * weight / strongest, solid_capstyle="round")
     for number in graph.kept:
         right.annotate(
-            names[number], centres[number], ha="center", va="center", fontsize=7, color="white",
+            names[number], corners[number, :2].tolist(), xytext=(3, -3), textcoords="offset points", va="top",
+            fontsize=7, color="white",
             bbox={"boxstyle": "round,pad=0.2", "facecolor": "black", "alpha": 0.65, "linewidth": 0},
         )  # fmt: skip
     right.set(xlim=(0, image.width), ylim=(image.height, 0))
@@ -94,6 +97,7 @@ def draw_cross_graph(graph: CrossGraph, names: Sequence[str]) -> Figure:
     bars.set_yticks(range(len(words)), words, fontsize=7)
     bars.invert_yaxis()
     bars.set_title("attention from the objects", fontsize=9)
+    bars.tick_params(axis="x", labelsize=7)
     for kind, colour in COLOURS.items():
         if kind in kinds and kind != "other":
             bars.barh([0], [0], color=colour, label=kind)

@@ -94,14 +94,15 @@ def _language(explanation: Explanation, bert: str | Path | None, layer: int | No
         raise ValueError(f"the language encoder has layers 1 to {layers} of heads 1 to {heads}")
     if bert is not None:
         graphs.append(bert_graph(bert, explanation.text or ""))
-    chosen = [(g, g.strongest(o)) for o in (1, -1) for g in graphs]
-    panels = [(g, layer) for g in graphs if layer < len(g.layers)] if layer is not None else chosen
+    panels = [(g, layer) for g in graphs if layer is not None and layer < len(g.layers)]
+    what = "the chosen layer"
+    if layer is None:
+        strongest = dict.fromkeys((i, g.strongest(offset)) for offset in (1, -1) for i, g in enumerate(graphs))
+        panels = [(graphs[i], one) for i, one in strongest]
+        what = "the layers that point most to the next and to the previous word"
     numbers = {
         g.name: {"next": g.neighbour_scores(1).tolist(), "previous": g.neighbour_scores(-1).tolist()} for g in graphs
     }
-    what = (
-        "the chosen layer" if layer is not None else "the layers that point most to the next and to the previous word"
-    )
     return [
         _drawn("figure_3_language", f"Attention of the words to each other in {what}.", draw_tokens(panels, head)),
         _drawn(

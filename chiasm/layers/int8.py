@@ -35,7 +35,7 @@ def linear(x: Tensor, packed: Packed, bias: Tensor, then: str) -> Tensor:
     scale = _scale(rows)  # (N, 1)
     values = (rows / scale).round_().to(torch.int8)
     y = torch._int_mm(values, packed.values).float()  # (N, D)
-    y = y.mul_(scale).mul_(packed.scale).add_(bias)
+    y = torch.addcmul(bias, y.mul_(scale), packed.scale, out=y)
     y = nn.functional.gelu(y) if then == "gelu" else y
     return y.view(*x.shape[:-1], -1)
 

@@ -30,6 +30,7 @@ ENABLES = {
     "lmdb": "features that MMF keeps in a database",
     "hdf5": "features of BAN and ReGAT",
     "serve": "the HTTP service and the web page",
+    "translation": "BLEU of translations with its signature",
     "wandb": "logging runs to Weights & Biases",
 }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from chiasm.serve.predictor import Predictor
 
-__all__ = ["__version__", "fit", "load"]
+__all__ = ["__version__", "fit", "from_pretrained", "load"]
 
 
 def load(path: str | Path) -> Predictor:
@@ -33,6 +33,17 @@ def load(path: str | Path) -> Predictor:
     from chiasm.serve.predictor import Predictor
 
     return Predictor.load(path)
+
+
+def from_pretrained(name: str | Path, **options: Any) -> Predictor:
+    """The trained model in a bundle folder, or of that name on a Hub ("owner/name"), ready for raw inputs.
+
+    `options` are `revision`, `token`, `endpoint`, `device`. Raises `BundleError`, and `HubError` when the Hub has no such
+    bundle or is not reached.
+    """
+    from chiasm.serve.predictor import Predictor
+
+    return Predictor.from_pretrained(name, **options)
 
 
 def fit(rows: Any, target: str, **options: Any) -> Predictor:

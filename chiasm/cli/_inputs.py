@@ -38,6 +38,16 @@ Columns = Annotated[
 ]
 
 
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="STORE",
+        help="A feature store of the images' regions, by the extractor of the training.",
+    ),
+]
+
+
 def one_or_rows(images: Sequence[Path] | None, text: str | None, rows: Path | None) -> bool:
     """Whether one example is given (True) or rows (False). Raises BadParameter unless exactly one of them is."""
     single = bool(images) or text is not None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import OnError
+from chiasm.cli._inputs import OnError, Store
 
 
 def command(
@@ -32,6 +32,7 @@ def command(
     on_error: Annotated[
         OnError, typer.Option(help="Rows that cannot be used: stop and name them, or leave them out and name them.")
     ] = OnError.stop,
+    store: Store = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples at once.  [default: the recipe's]")] = None,
 ) -> None:
     """Measure a trained model on data, by the official metrics, each with a 95 % interval.
@@ -41,6 +42,7 @@ def command(
       chiasm evaluate runs/demo/bundle
       chiasm evaluate runs/gqa/bundle --data GQA --split val
       chiasm evaluate runs/gqa/bundle --data GQA --split testdev --predictions answers.jsonl
+      chiasm evaluate runs/gqa/bundle --data GQA --split val --store features/val
       chiasm evaluate runs/vqa/bundle --data VQA --split test --submission test.json
     """
     from chiasm.cli._show import show_metrics, written
@@ -48,6 +50,8 @@ def command(
     from chiasm.training.evaluate import evaluate
 
     loaded = Bundle.load(bundle)
+    if store is not None:
+        loaded.use_store(store)
     target = out or bundle.resolve().parent / "evaluation.json"
     metrics = evaluate(
         loaded,

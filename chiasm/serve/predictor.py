@@ -22,7 +22,9 @@ from chiasm.data.table_files import read_raw
 from chiasm.explain.attribution import METHODS
 from chiasm.explain.explanation import Explanation, explain_example
 from chiasm.layers import kernels
+from chiasm.serve.hub import fetched, is_hub_name, push_to_hub
 from chiasm.serve.incoming import OnError, example_of, incoming, is_table
+from chiasm.serve.memory import rows_at_once, with_fewer
 from chiasm.tasks import Prediction
 from chiasm.training.bundle import Bundle
 from chiasm.training.fit import trained_columns
@@ -44,11 +46,34 @@ class Predictor:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self._rows_at_once: int | None = None  # as memory allows, once it was measured
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> Self:
         """The model in the bundle `folder`. Raises `BundleError` when a file is missing or altered."""
         return cls(Bundle.load(folder, device=device))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | None = None,
+        endpoint: str | None = None,
+        device: str = "cpu",
+    ) -> Self:
+        """The model of a bundle folder, or of a name on a Hub ("owner/name"). Raises `BundleError`, `HubError`."""
+        folder = fetched(str(name), revision=revision, token=token, endpoint=endpoint) if is_hub_name(name) else name
+        return cls.load(folder, device=device)
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the bundle to a folder."""
+        return self.bundle.save(folder)
+
+    def push_to_hub(self, name: str, **options: Any) -> str:
+        """Publish the bundle with a model card; `options` are those of `chiasm.serve.hub.push_to_hub`."""
+        return push_to_hub(self.bundle, name, **options)
 
     @property
     def num_images(self) -> int:
@@ -76,7 +101,7 @@ class Predictor:
         columns: Mapping[str, str] | None = None,
         top_k: int = 5,
         on_error: OnError = "stop",
-        batch_size: int = 64,
+        batch_size: int | None = None,
     ) -> Iterator[Prediction | PredictionError]: ...
 
     def predict(
@@ -86,7 +111,7 @@ class Predictor:
         columns: Mapping[str, str] | None = None,
         top_k: int = 5,
         on_error: OnError = "stop",
-        batch_size: int = 64,
+        batch_size: int | None = None,
         **roles: Any,
     ) -> Prediction | Iterator[Prediction | PredictionError]:
         """The answer to one example, or to each of `rows`, in their order.
@@ -98,15 +123,13 @@ class Predictor:
         Rows: an iterable of mappings with those keys, and "id", or of `Example`s, read as they are needed; or a file,
         a DataFrame, a Hugging Face data set, whose `columns` are what they were in training, or guessed where neither
         that nor the caller says it. A row that cannot be answered ends the answers with a `RowError` ("stop"), or its
-        place is taken by a `PredictionError` ("skip").
+        place is taken by a `PredictionError` ("skip"). `batch_size` rows are answered at once; without it, as many as
+        memory allows.
         """
         if rows is not None:
             if roles:
                 raise TypeError(f"give rows or one example, not both: {', '.join(roles)} came with rows")
-            if on_error not in ("stop", "skip"):
-                raise ValueError(f'on_error is {on_error!r}; "stop" or "skip" is expected')
-            entries = incoming(rows, columns or self._columns(rows), on_error=on_error, need=self._columns_needed())
-            return self._stream(entries, top_k, on_error, batch_size)
+            return self._stream(self._entries(rows, columns, on_error), top_k, on_error, batch_size)
         (answer,) = self._answers([example_of(**roles)], top_k, "stop", batch_size)
         if isinstance(answer, PredictionError):
             raise RowError(answer.reason)
@@ -126,6 +149,40 @@ class Predictor:
                 self.bundle, example, methods=methods, top_k=top_k, random_orders=random_orders, seed=seed
             )
 
+    def explain_rows(
+        self,
+        rows: Any,
+        *,
+        columns: Mapping[str, str] | None = None,
+        on_error: OnError = "stop",
+        methods: Sequence[str] = METHODS,
+        top_k: int = 5,
+    ) -> Iterator[Explanation | PredictionError]:
+        """The answer to each of `rows`, given as to `predict`, with its evidence; one row at a time, in their order."""
+        for row in self._entries(rows, columns, on_error):
+            try:
+                if isinstance(row, RowError):
+                    raise row
+                self._check(row)
+                with kernels.using(self._kernel()):
+                    yield explain_example(self.bundle, row, methods=methods, top_k=top_k)
+            except RowError as error:
+                if on_error == "stop":
+                    raise
+                yield PredictionError(error.row_id or error.origin, error.reason)
+
+    def use_store(self, folder: str | Path) -> None:
+        """Look regions up in a feature store from now on, instead of finding them in the images.
+
+        Raises `DataError` when another extractor made it, or when the model reads no regions.
+        """
+        self.bundle.use_store(folder)
+
+    def _entries(self, rows: Any, columns: Mapping[str, str] | None, on_error: OnError) -> Iterator[Example | RowError]:
+        if on_error not in ("stop", "skip"):
+            raise ValueError(f'on_error is {on_error!r}; "stop" or "skip" is expected')
+        return incoming(rows, columns or self._columns(rows), on_error=on_error, need=self._columns_needed())
+
     def _columns(self, rows: Any) -> Mapping[str, str] | None:
         """What the columns of a file or table were in training, if that is known."""
         return trained_columns(self.bundle.recipe, read_raw(rows).columns) if is_table(rows) else None
@@ -136,24 +193,20 @@ class Predictor:
         return [names[p.role] for p in self.bundle.preprocessors.values() if p.role in names]
 
     def _stream(
-        self, rows: Iterator[Example | RowError], top_k: int, on_error: OnError, batch_size: int
+        self, rows: Iterator[Example | RowError], top_k: int, on_error: OnError, batch_size: int | None
     ) -> Iterator[Prediction | PredictionError]:
         while chunk := list(islice(rows, CHUNK)):
             yield from self._answers(chunk, top_k, on_error, batch_size)
 
     def _answers(
-        self, chunk: Sequence[Example | RowError], top_k: int, on_error: OnError, batch_size: int
+        self, chunk: Sequence[Example | RowError], top_k: int, on_error: OnError, batch_size: int | None
     ) -> Iterator[Prediction | PredictionError]:
         """The chunk's answers and errors in order. With "stop" the first bad row is raised after the rows before it."""
         bad = {i: row for i, row in enumerate(chunk) if isinstance(row, RowError)}
         good = {i: row for i, row in enumerate(chunk) if isinstance(row, Example)}
         dataset, places = self._encoded(good, bad)
         with kernels.using(self._kernel()):
-            found = (
-                predict(self.bundle.model, self.bundle.task, dataset, batch_size=batch_size, top_k=top_k)
-                if dataset
-                else []
-            )
+            found = self._predicted(dataset, top_k, batch_size) if dataset else []
         answers = dict(zip(places, found, strict=True))
         for i, row in enumerate(chunk):
             if i in answers:
@@ -162,7 +215,21 @@ class Predictor:
             elif on_error == "stop":
                 raise bad[i]
             else:
-                yield PredictionError(bad[i].row_id, bad[i].reason)
+                yield PredictionError(bad[i].row_id or bad[i].origin, bad[i].reason)
+
+    def _predicted(self, dataset: EncodedDataset, top_k: int, batch_size: int | None) -> list[Prediction]:
+        """The answers, as many rows at once as asked for, or as memory allows."""
+        model, task = self.bundle.model, self.bundle.task
+        if batch_size is None and self._rows_at_once is None:
+            self._rows_at_once = rows_at_once(model, dataset[_longest(dataset)]) if len(dataset) > 1 else 1
+
+        def answered(rows: int) -> list[Prediction]:
+            return predict(model, task, dataset, batch_size=rows, top_k=top_k)
+
+        found, fitting = with_fewer(answered, batch_size or self._rows_at_once or 1)
+        if len(dataset) > 1 and batch_size is None:
+            self._rows_at_once = fitting
+        return found
 
     def _encoded(
         self, good: Mapping[int, Example], bad: dict[int, RowError]
@@ -201,6 +268,12 @@ class Predictor:
     def _kernel(self) -> kernels.Kernel:
         parameter = next(self.bundle.model.parameters())
         return kernels.choice() if parameter.device.type == "cpu" else kernels.current()
+
+
+def _longest(dataset: EncodedDataset) -> int:
+    """The position of the row that needs most memory."""
+    lengths = dataset.lengths()
+    return 0 if lengths is None else int(lengths.argmax())
 
 
 def _lacks(role: str, row: Example) -> str:

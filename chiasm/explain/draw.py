@@ -134,7 +134,10 @@ def boxes_over(axes: Axes, explanation: Explanation, attribution: Attribution, v
         x1, y1, x2, y2 = (float(v) * s for v, s in zip(box, (image.width, image.height) * 2, strict=True))
         colour = FOR if share >= 0 else AGAINST
         place: Any = ((x1, y1), x2 - x1, y2 - y1)
-        axes.add_patch(Rectangle(*place, facecolor=colour, alpha=0.35 * abs(share), linewidth=0))
+        patches = explanation.views[view].patches
+        axes.add_patch(Rectangle(*place, facecolor=colour, alpha=(0.7 if patches else 0.35) * abs(share), linewidth=0))
+        if patches:
+            continue
         edge = 0.25 + 0.75 * abs(share)
         axes.add_patch(Rectangle(*place, fill=False, edgecolor=colour, alpha=edge, linewidth=1 + 2 * abs(share)))
         axes.annotate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,10 +27,11 @@ SPECIAL = frozenset({"[CLS]", "[SEP]", "[PAD]"})
 
 @dataclass(frozen=True)
 class View:
-    """One image of an example, with its regions."""
+    """One image of an example, with its regions, or with its patches where the model reads whole images."""
 
     image: Image
     boxes: Tensor  # (R, 4) float: x1, y1, x2, y2 divided by the image's width and height
+    patches: bool = False  # the boxes are the cells of a grid: too many and too alike to be numbered
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,20 @@ class Explanation:
         return [float(values[list(word.positions)].sum()) for word in self.words()]
 
     def region_relevance(self, attribution: Attribution, view: int = 0) -> list[float]:
-        """The relevance of each region of one view."""
+        """The relevance of each region, or patch, of one view."""
         boxes = self.views[view].boxes
-        if "regions" not in attribution.relevance:
+        stream, first = ("images", 1) if self.views[view].patches else ("regions", 0)  # the summary comes first
+        if stream not in attribution.relevance:
             return [0.0] * len(boxes)
-        values = attribution.relevance["regions"][view, : len(boxes)]
+        values = attribution.relevance[stream][view, first : first + len(boxes)]
         return [float(value) for value in values]
 
     def item_names(self, stream: str, size: int) -> list[str]:
-        """What the `size` rows or columns of a map are called: the text's tokens, otherwise their numbers."""
-        if stream == "text" and len(self.tokens) == size:
-            return list(self.tokens)
+        """What the `size` rows or columns of a map are called: the text's tokens, the words that the model wrote,
+        otherwise their numbers."""
+        for name, items in (("text", self.tokens), ("words", self.prediction.heads.get("words", ()))):
+            if stream == name and len(items) == size:
+                return list(items)
         return [str(i + 1) for i in range(size)]
 
     def to_json(self) -> dict[str, Any]:
@@ -181,17 +186,27 @@ def _tokens(bundle: Bundle, text: str | None) -> tuple[str, ...]:
 
 
 def _views(example: Example, batch: Batch) -> tuple[View, ...]:
-    """The example's images, upright, with the boxes that the model was given (none without a regions stream)."""
+    """The example's images, upright, with the boxes that the model was given: of regions, of patches, or none."""
+    grid = None if batch.images is None or batch.images.attention_mask is None else batch.images.attention_mask.shape[1]
+    boxes = torch.zeros(0, 4) if grid is None else patch_boxes(grid - 1)
     views = []
     for row, value in enumerate(example.values.get("images") or ()):
-        views.append(View(open_image(value), _real(batch, row)))
+        given = boxes if batch.regions is None else _real(batch, row)
+        views.append(View(open_image(value), given, patches=batch.regions is None and grid is not None))
     return tuple(views)
+
+
+def patch_boxes(count: int) -> Tensor:
+    """(P, 4) the cells of a square grid of `count` patches, row by row, divided by the image's size."""
+    side = math.isqrt(count)
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    corner = torch.stack([columns, rows], -1).flatten(0, 1).float()
+    return torch.cat([corner, corner + 1], 1) / side
 
 
 def _real(batch: Batch, row: int) -> Tensor:
     """(R, 4) the boxes of one view without padding, which is at the end."""
-    if batch.regions is None:
-        return torch.zeros(0, 4)
+    assert batch.regions is not None
     boxes, mask = batch.regions.boxes[row], batch.regions.attention_mask
     return (boxes if mask is None else boxes[mask[row]]).cpu()
 

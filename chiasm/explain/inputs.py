@@ -17,9 +17,9 @@ from chiasm.models import CrossModalModel
 def scaled_forward(model: CrossModalModel, batch: Batch, scale: Tensor) -> tuple[Output, Mapping[str, Tensor]]:
     """The output when example b's inputs are multiplied by scale[b], and those inputs, before scaling.
 
-    Inputs are stream -> (rows, K, F): the rows of the word table for a text, `features` for other sequences. They are
-    leaves of the graph, so that a score can be differentiated by them; scale 0 is the baseline: zero vectors, with
-    positions and boxes unchanged.
+    Inputs are stream -> (rows, K, F): the rows of the word table for a text, embedded patches for whole images,
+    `features` for other sequences. They are leaves of the graph, so that a score can be differentiated by them; scale 0
+    is the baseline: zero vectors, with positions and boxes unchanged.
     """
     inputs: dict[str, Tensor] = {}
     streams: dict[str, Any] = {}
@@ -29,7 +29,9 @@ def scaled_forward(model: CrossModalModel, batch: Batch, scale: Tensor) -> tuple
             continue
         inputs[name] = features.detach().requires_grad_()
         streams[name] = replace(cast("Any", stream), features=inputs[name] * _rows(scale, features))
-    with torch.enable_grad(), _word_vectors(model, batch, scale, inputs):
+    words = getattr(model, "get_input_embeddings", None) if isinstance(batch.text, Text) else None
+    patches = getattr(model, "get_image_embeddings", None) if batch.images is not None else None
+    with torch.enable_grad(), _leaves("text", words, scale, inputs), _leaves("images", patches, scale, inputs):
         output = model(replace(batch, **streams))
     return output, inputs
 
@@ -44,21 +46,23 @@ def gradients(score: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _word_vectors(model: CrossModalModel, batch: Batch, scale: Tensor, inputs: dict[str, Tensor]) -> Iterator[None]:
-    """Inside the block what leaves the model's word table is a leaf of the graph, scaled, and kept in `inputs`.
+def _leaves(
+    name: str, find: Callable[[], nn.Module | None] | None, scale: Tensor, inputs: dict[str, Tensor]
+) -> Iterator[None]:
+    """Inside the block the vectors that leave a model's table are leaves of the graph, scaled, and kept in `inputs`.
 
-    A model without `get_input_embeddings` has no word table to look at; its text then has no gradient here.
+    `find` gives the table; without one, or when it gives none, the stream has no gradient here.
     """
-    find_table: Callable[[], nn.Module] | None = getattr(model, "get_input_embeddings", None)
-    if not isinstance(batch.text, Text) or find_table is None:
+    table = None if find is None else find()
+    if table is None:
         yield
         return
 
     def replace_vectors(module: nn.Module, arguments: Any, vectors: Tensor) -> Tensor:
-        inputs["text"] = vectors.detach().requires_grad_()
-        return inputs["text"] * _rows(scale, vectors)
+        inputs[name] = vectors.detach().requires_grad_()
+        return inputs[name] * _rows(scale, vectors)
 
-    hook = find_table().register_forward_hook(replace_vectors)
+    hook = table.register_forward_hook(replace_vectors)
     try:
         yield
     finally:

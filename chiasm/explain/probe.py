@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chiasm.batch import Batch, Output, Stream, Table, Text
+from chiasm.batch import Batch, Images, Output, Stream, Table, Text
 from chiasm.models import CrossModalModel
-from chiasm.objectives.answers import number, one_answer
+from chiasm.objectives.answers import answer_shares, number, one_answer
 from chiasm.tasks import BaseTask
 
 
@@ -42,7 +42,7 @@ class Probe:
         """
         head, scores = next(iter(output.scores.items()))
         objective = self.task.objectives().get(head)
-        if objective is one_answer:
+        if objective in (one_answer, answer_shares):
             return self.score(Output({head: scores.softmax(-1)}))
         if objective is number:
             return 1 / (1 + (self.score(output) - self.unchanged).abs())
@@ -56,9 +56,10 @@ def probe(model: CrossModalModel, task: BaseTask, batch: Batch, answer: int | No
     """
     if len(batch) != 1:
         raise ValueError(f"an explanation is of one example, the batch holds {len(batch)}")
-    batch = repeat(batch, 1)
+    batch = with_patches(model, repeat(batch, 1))
     with answering(model), torch.no_grad():
         output = model(batch)
+    batch = model.hold(batch, output)
     if answer is None:
         answer = _likeliest(_main_head(output))
     asked = Probe(model, task, batch, answer, 0.0)
@@ -71,6 +72,15 @@ def repeat(batch: Batch, times: int) -> Batch:
     own: dict[str, Any] = {name: _unshared(stream) for name, stream in copies.streams()}
     more = {name: own.pop(name) for name in copies.more}
     return replace(copies, **own, more=more)
+
+
+def with_patches(model: CrossModalModel, batch: Batch) -> Batch:
+    """The batch with a mask of its images' patches, all seen, where the model can leave out single ones."""
+    images, positions = batch.images, model.image_positions()
+    if images is None or not positions:
+        return batch
+    seen = torch.ones(images.num_rows, positions, dtype=torch.bool, device=images.pixel_values.device)
+    return replace(batch, images=replace(images, attention_mask=seen))
 
 
 def _unshared(stream: Stream) -> Stream:
@@ -87,7 +97,7 @@ def items(stream: Stream) -> Tensor | None:
     """(rows, K) bool: what can be hidden in a stream; None for a stream that is not a sequence.
 
     Of a text these are its words: [CLS] and [SEP], the first and the last real position, always stay. Of a table they
-    are its columns: numbers, then categories.
+    are its columns: numbers, then categories. Of whole images, whose patches have a mask, they are the patches.
     """
     if isinstance(stream, Table):
         columns = stream.numbers.shape[1] + stream.categories.shape[1]
@@ -96,6 +106,10 @@ def items(stream: Stream) -> Tensor | None:
     if mask is None:
         features = getattr(stream, "features", None)
         return None if features is None else torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+    if isinstance(stream, Images):
+        patches: Tensor = mask.clone()
+        patches[:, 0] = False  # the encoder's summary
+        return patches
     if not isinstance(stream, Text):
         return mask.clone()
     words: Tensor = mask.clone()

@@ -18,12 +18,15 @@ from chiasm.report.tables import percent, signed
 STREAMS = {  # what the items of a stream are called
     "text": "words",
     "regions": "regions",
+    "images": "patches",
+    "choices": "words of the choices",
     "table": "columns",
     "dialogue": "utterances",
     "audio": "sound",
     "video": "frames",
 }
 LEAST = 0.0005  # of a runner-up's probability that is shown
+LABELLED = 64  # rows and columns of an attention matrix, at most, that is drawn with labels
 
 
 def card(example: Example, name: str) -> Html:
@@ -54,9 +57,9 @@ def _state(example: Example) -> str:
 
 
 def _alt(explanation: Explanation, view: int) -> str:
-    count = len(explanation.views[view].boxes)
+    count, what = len(explanation.views[view].boxes), "patches" if explanation.views[view].patches else "regions"
     which = f" {view + 1}" if len(explanation.views) > 1 else ""
-    return f"image{which} of example {explanation.prediction.id}, with {count} regions"
+    return f"image{which} of example {explanation.prediction.id}, with {count} {what}"
 
 
 def _question(explanation: Explanation, main: Attribution | None) -> Html | None:
@@ -140,7 +143,8 @@ def _details(explanation: Explanation, name: str) -> Html | None:
 
 def _method(explanation: Explanation, attribution: Attribution, name: str) -> Html:
     """Another method's shading, with its scores."""
-    views = _pictures(explanation, attribution, name) if "regions" in attribution.relevance else []
+    seen = {"regions", "images"} & set(attribution.relevance)
+    views = _pictures(explanation, attribution, name) if seen else []
     words = explanation.words()
     text = tag("p", shaded_words(words, explanation.word_relevance(attribution))) if words else None
     scores = "; ".join(
@@ -188,10 +192,9 @@ def _attention(explanation: Explanation, maps: Maps) -> Html:
         columns = explanation.item_names(key, mean.shape[1])
         which = f", image {view + 1}" if maps.layers[0].shape[0] > 1 else ""
         title = f"mean of {len(maps.layers)} layers and {maps.layers[0].shape[1]} heads{which}"
-        shown += [
-            heat_map(mean, rows, columns, title=f"{_who(query)} (rows) look at {_who(key)}: {title}"),
-            head_grid([layer[view] for layer in maps.layers], title=f"every head{which}"),
-        ]
+        if max(mean.shape) <= LABELLED:  # of more nobody reads the labels
+            shown.append(heat_map(mean, rows, columns, title=f"{_who(query)} (rows) look at {_who(key)}: {title}"))
+        shown.append(head_grid([layer[view] for layer in maps.layers], title=f"every head{which}"))
     return tag("section", tag("h4", maps.evidence.title), *shown, class_="attention")
 
 

@@ -33,14 +33,15 @@ def data_uri(image: Image.Image) -> str:
 
 
 def shaded_image(view: View, relevance: Sequence[float], *, alt: str, name: str) -> Html:
-    """The image under a veil that lifts over relevant boxes, so that their colours stay true; boxes are numbered.
+    """The image under a veil that lifts over relevant boxes, so that their colours stay true; regions are numbered.
 
     `name` tells this picture from the others on the page. Without any relevance there is no veil.
     """
     width, height = 100.0, 100.0 * view.image.height / view.image.width
     order = sorted(range(len(relevance)), key=lambda i: -area(view.boxes[i]))  # small boxes on top
     values = shares(relevance)
-    drawn = [_box(i + 1, view.boxes[i], values[i], width, height) for i in order]
+    numbered = [] if view.patches else order
+    drawn = [_box(i + 1, view.boxes[i], values[i], width, height) for i in numbered]
     veil = _veil(view, values, width, height, name) if any(values) else None
     overlay = tag("svg", veil, *drawn, viewBox=f"0 0 {width:g} {height:.2f}", aria_hidden="true")
     picture = tag("img", src=data_uri(view.image), alt=alt, width=view.image.width, height=view.image.height)

@@ -14,7 +14,7 @@ from chiasm.explain.evidence import Step
 from chiasm.explain.inputs import scaled_forward
 from chiasm.explain.methods import integrated_gradients, method, method_names, rollout
 from chiasm.explain.probe import Probe, probe
-from chiasm.explain.propagation import at_answer, joins_up, propagate, stream_sizes
+from chiasm.explain.propagation import at_answer, joins_up, propagate
 from chiasm.models import CrossModalModel
 from chiasm.models.lxmert import Lxmert
 from chiasm.objectives.answers import one_answer
@@ -74,7 +74,7 @@ def test_rollout_of_one_cross_step_is_half_the_attention() -> None:
     weights = torch.tensor([[[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]]])  # (1, 1, Q=2, K=3)
     step = Step("text", "regions", weights)
     held = propagate([step], [weights[:, 0]], lambda own, given: (own + given) / 2)
-    found = at_answer(held, stream_sizes([step]))
+    found = at_answer(held, [step])
     assert torch.allclose(found["regions"], torch.tensor([[0.35, 0.10, 0.05]]))
     assert torch.allclose(found["text"], torch.tensor([[0.5, 0.0]]))
 

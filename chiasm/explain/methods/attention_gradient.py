@@ -14,7 +14,7 @@ from torch import Tensor
 
 from chiasm.explain.evidence import attention_steps
 from chiasm.explain.probe import Probe
-from chiasm.explain.propagation import at_answer, joins_up, propagate, stream_sizes
+from chiasm.explain.propagation import at_answer, joins_up, propagate
 
 TITLE = "attention × gradient"
 
@@ -30,4 +30,4 @@ def attribute(probe: Probe) -> dict[str, Tensor]:
         torch.zeros_like(w[:, 0]) if g is None else (w * g).clamp(min=0).mean(1).detach()
         for w, g in zip(weights, found, strict=True)
     ]
-    return at_answer(propagate(steps, matrices, lambda held, given: held + given), stream_sizes(steps))
+    return at_answer(propagate(steps, matrices, lambda held, given: held + given), steps)

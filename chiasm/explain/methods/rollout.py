@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chiasm.explain.evidence import attention_steps
 from chiasm.explain.probe import Probe
-from chiasm.explain.propagation import at_answer, joins_up, propagate, stream_sizes
+from chiasm.explain.propagation import at_answer, joins_up, propagate
 
 TITLE = "attention rollout"
 
@@ -26,4 +26,4 @@ def attribute(probe: Probe) -> dict[str, Tensor]:
     if not joins_up(steps):
         return {}
     matrices = [step.weights.detach().mean(1) for step in steps]
-    return at_answer(propagate(steps, matrices, lambda held, given: (held + given) / 2), stream_sizes(steps))
+    return at_answer(propagate(steps, matrices, lambda held, given: (held + given) / 2), steps)

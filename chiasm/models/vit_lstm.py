@@ -6,8 +6,9 @@
 
 The LSTM reads each text once for each image, so unlike BERT's its state depends on the image.
 
-# Differs: the paper says "early fusion with image features" and no more (sheet `vit_bert`, section 8). Here y_img stands
-beside every word vector; `image_first` makes it, projected, the first step instead. Word vectors are drawn at random.
+# Differs: the paper says "early fusion with image features" and no more (sheet `vit_bert`, section 8). Here y_img
+stands beside every word vector; `image_first` makes it, projected, the first step instead. Word vectors are drawn at
+random.
 """
 
 from __future__ import annotations

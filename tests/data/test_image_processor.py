@@ -56,7 +56,7 @@ def test_what_the_processor_says_is_kept_in_the_bundle(tmp_path: Path) -> None:
 
 
 def test_a_processor_that_scales_otherwise_or_says_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="scales pixels by 0.1"):
+    with pytest.raises(DataError, match=r"scales pixels by 0.1"):
         processor_options(written(tmp_path, rescale_factor=0.1))
     (tmp_path / "preprocessor_config.json").write_text("{}")
     with pytest.raises(DataError, match="does not say size"):
@@ -64,9 +64,7 @@ def test_a_processor_that_scales_otherwise_or_says_nothing_is_refused(tmp_path: 
 
 
 def test_many_images_are_kept_in_a_file_and_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [
-        Example(str(i), {"images": (Image.new("RGB", (8, 8), (i, 2 * i, 3 * i)),)}) for i in range(5)
-    ]
+    rows = [Example(str(i), {"images": (Image.new("RGB", (8, 8), (i, 2 * i, 3 * i)),)}) for i in range(5)]
     memory = Preprocess(size=4).encode(rows).gather(torch.arange(5))
     monkeypatch.setattr(images, "IN_MEMORY", 10)
     column = Preprocess(size=4).encode(rows)

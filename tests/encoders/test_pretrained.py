@@ -155,11 +155,11 @@ def test_wrapped_encoders_have_no_parameter_without_a_gradient() -> None:
 def test_what_cannot_be_loaded_or_used_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no vision encoder can be loaded from"):
         image_encoder({}, str(tmp_path / "nowhere"), image_size=16)
-    with pytest.raises(ValueError, match="options.vision: model_type 'vitt' is unknown"):
+    with pytest.raises(ValueError, match=r"options.vision: model_type 'vitt' is unknown"):
         image_encoder({"model_type": "vitt"}, image_size=16)
     with pytest.raises(ValueError, match="knows 40 word pieces and the tokenizer 50"):
         text_encoder({}, saved(BertModel(BertConfig(**WORDS)), tmp_path), vocab_size=50)
-    with pytest.raises(ValueError, match="no place for: embeddings.surprise"):
+    with pytest.raises(ValueError, match=r"no place for: embeddings.surprise"):
         vit_state({**ViTModel(ViTConfig(**VIT)).state_dict(), "embeddings.surprise": torch.zeros(1)}, side=4)
 
 

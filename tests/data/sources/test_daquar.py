@@ -53,11 +53,11 @@ def test_the_official_files_have_the_image_in_the_question(tmp_path: Path) -> No
 
 def test_bad_rows_and_unknown_splits_are_refused(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text(json.dumps({"image": "image1", "question": "what?"}) + "\n")
-    with pytest.raises(BadRows, match="train.jsonl, line 1, row 0: no DAQUAR question: it lacks 'answer'"):
+    with pytest.raises(BadRows, match=r"train.jsonl, line 1, row 0: no DAQUAR question: it lacks 'answer'"):
         read(tmp_path, "all")
     with pytest.raises(DataError, match="no split 'val'"):
         read(folder(tmp_path), "val")
-    with pytest.raises(DataError, match="held_out is 0.5"):
+    with pytest.raises(DataError, match=r"held_out is 0.5"):
         read(folder(tmp_path), "test", held_out=0.5)
 
 

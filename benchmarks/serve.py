@@ -7,8 +7,9 @@ own: `chiasm serve --batch 32` and `--batch 1`. They are loaded in turn: every c
 again as soon as it is answered, each time about another of up to 64 rows with a picture each. Every answer is compared
 with `chiasm.load(BUNDLE).predict` of that row alone. Clients run in this process, on the same machine: they cost time.
 
-A request is lost when it is not answered with 200. "difference" is the largest one of a probability; the answers
-themselves have to be equal.
+"per CPU s" is requests for each second of processor time of the server, which other work on the machine disturbs less
+than the clock. A request is lost when it is not answered with 200. "difference" is the largest one of a probability;
+the answers themselves have to be equal.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Load:
     """What one round found."""
 
     seconds: float = 0.0
+    processor: float = 0.0  # seconds that the server computed
     times: list[float] = field(default_factory=list)  # of each answered request
     lost: int = 0
     wrong: int = 0
@@ -55,8 +57,24 @@ class Load:
         return len(self.times) / self.seconds
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server's address and process."""
+
+    address: tuple[str, int]
+    process: int
+
+    def processor_seconds(self) -> float:
+        """User and system time of the process so far; 0 where the system does not tell."""
+        status = Path(f"/proc/{self.process}/stat")
+        if not status.exists():
+            return 0.0
+        fields = status.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def server(bundle: Path, batch: int, threads: int) -> Iterator[tuple[str, int]]:
+def server(bundle: Path, batch: int, threads: int) -> Iterator[Running]:
     """`chiasm serve` in a process of its own, ended by SIGTERM."""
     words = [sys.executable, "-m", "chiasm", "serve", str(bundle), "--port", "0", "--batch", str(batch)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -68,7 +86,7 @@ def server(bundle: Path, batch: int, threads: int) -> Iterator[tuple[str, int]]:
         parts = urlsplit(line.split()[2])
         assert parts.hostname
         assert parts.port
-        yield parts.hostname, parts.port
+        yield Running((parts.hostname, parts.port), process.pid)
         process.terminate()
         process.communicate(timeout=60)
         if process.returncode != 0:
@@ -123,12 +141,12 @@ async def one_client(
     await writer.wait_closed()
 
 
-async def loaded(address: tuple[str, int], asked: Any, clients: int, seconds: float) -> Load:
+async def loaded(server: Running, asked: Any, clients: int, seconds: float) -> Load:
     """All clients for some seconds."""
-    load, began = Load(), time.perf_counter()
+    used, load, began = server.processor_seconds(), Load(), time.perf_counter()
     until = began + seconds
-    await asyncio.gather(*(one_client(address, asked, start, until, load) for start in range(clients)))
-    load.seconds = time.perf_counter() - began
+    await asyncio.gather(*(one_client(server.address, asked, start, until, load) for start in range(clients)))
+    load.seconds, load.processor = time.perf_counter() - began, server.processor_seconds() - used
     return load
 
 
@@ -158,19 +176,19 @@ def main() -> None:
         server(options.bundle, SERVERS["batched"], options.threads) as batched,
         server(options.bundle, SERVERS["one by one"], options.threads) as single,
     ):
-        for address in (batched, single):  # warm up
-            asyncio.run(loaded(address, asked, options.clients, 1.0))
+        for running in (batched, single):  # warm up
+            asyncio.run(loaded(running, asked, options.clients, 1.0))
         for _ in range(options.rounds):
-            for name, address in zip(SERVERS, (batched, single), strict=True):
-                found[name].append(asyncio.run(loaded(address, asked, options.clients, options.seconds)))
+            for name, running in zip(SERVERS, (batched, single), strict=True):
+                found[name].append(asyncio.run(loaded(running, asked, options.clients, options.seconds)))
     show(found, options.json)
 
 
 def show(found: dict[str, list[Load]], file: Path | None) -> None:
     """The table, and the ratio of the medians."""
     print(
-        f"{'':<12}{'requests/s':>11}{'best':>8}{'median ms':>11}{'95 % ms':>9}{'asked':>8}{'lost':>6}{'wrong':>7}"
-        "  difference"
+        f"{'':<12}{'requests/s':>11}{'best':>8}{'per CPU s':>11}{'median ms':>11}{'95 % ms':>9}"
+        f"{'asked':>8}{'lost':>6}{'wrong':>7}  difference"
     )
     record = {}
     for name, loads in found.items():
@@ -178,6 +196,7 @@ def show(found: dict[str, list[Load]], file: Path | None) -> None:
         line = {
             "rate": statistics.median(load.rate for load in loads),
             "best": max(load.rate for load in loads),
+            "per_cpu_second": len(times) / (sum(load.processor for load in loads) or float("nan")),
             "median_ms": 1000 * times[len(times) // 2],
             "p95_ms": 1000 * times[int(0.95 * len(times))],
             "asked": len(times) + sum(load.lost for load in loads),
@@ -187,13 +206,14 @@ def show(found: dict[str, list[Load]], file: Path | None) -> None:
         }
         record[name] = line
         print(
-            f"{name:<12}{line['rate']:>11.1f}{line['best']:>8.1f}{line['median_ms']:>11.1f}{line['p95_ms']:>9.1f}"
+            f"{name:<12}{line['rate']:>11.1f}{line['best']:>8.1f}{line['per_cpu_second']:>11.1f}{line['median_ms']:>11.1f}{line['p95_ms']:>9.1f}"
             f"{line['asked']:>8}{line['lost']:>6}{line['wrong']:>7}  {line['difference']:.1e}"
         )
     batched, single = (record[name] for name in SERVERS)
     print(
         f"batched / one by one: {batched['rate'] / single['rate']:.2f} "
-        f"(best of each: {batched['best'] / single['best']:.2f})"
+        f"(best of each: {batched['best'] / single['best']:.2f}; "
+        f"per CPU second: {batched['per_cpu_second'] / single['per_cpu_second']:.2f})"
     )
     if file is not None:
         file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

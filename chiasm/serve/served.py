@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from chiasm.batch import Regions
-from chiasm.data.example import BadRows, Example, RowError
+from chiasm.data.example import BadRows, DataError, Example, RowError
 from chiasm.data.table import Preprocess as TablePreprocess
 from chiasm.explain.attribution import METHODS
 from chiasm.report.tables import to_plain
@@ -41,7 +41,13 @@ class Served:
     def answer(self, rows: Sequence[tuple[Example, int]]) -> list[Prediction | PredictionError]:
         """The answer to each (row, how many answers are wanted), in order, from one pass where they fit."""
         most = max(top_k for _, top_k in rows)
-        found = self.predictor.predict([row for row, _ in rows], top_k=most, on_error="skip", batch_size=len(rows))
+        asked = [row for row, _ in rows]
+        try:
+            found = list(self.predictor.predict(asked, top_k=most, on_error="skip", batch_size=len(rows)))
+        except DataError as error:  # of all rows together, e.g. none has a column: said of each
+            if len(rows) == 1:
+                return [PredictionError(asked[0].id, str(error))]
+            return [answer for row in rows for answer in self.answer([row])]
         return [
             replace(one, alternatives=one.alternatives[:top_k]) if isinstance(one, Prediction) else one
             for one, (_, top_k) in zip(found, rows, strict=True)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from chiasm.cli._inputs import OnError, Store
+
+
+class Precision(StrEnum):
+    """In what a model on a CPU multiplies (`chiasm.layers.precision`)."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    int8 = "int8"
 
 
 def command(
@@ -34,6 +43,9 @@ def command(
     ] = OnError.stop,
     store: Store = None,
     batch_size: Annotated[int | None, typer.Option(help="Examples at once.  [default: the recipe's]")] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of products on a CPU; the two others are rounded for speed, if the model can.")
+    ] = Precision.float32,
 ) -> None:
     """Measure a trained model on data, by the official metrics, each with a 95 % interval.
 
@@ -44,25 +56,31 @@ def command(
       chiasm evaluate runs/gqa/bundle --data GQA --split testdev --predictions answers.jsonl
       chiasm evaluate runs/gqa/bundle --data GQA --split val --store features/val
       chiasm evaluate runs/vqa/bundle --data VQA --split test --submission test.json
+      chiasm evaluate runs/demo/bundle --precision int8
     """
     from chiasm.cli._show import show_metrics, written
+    from chiasm.layers import kernels
+    from chiasm.layers.precision import set_precision
     from chiasm.training.bundle import Bundle
     from chiasm.training.evaluate import evaluate
 
     loaded = Bundle.load(bundle)
     if store is not None:
         loaded.use_store(store)
-    target = out or bundle.resolve().parent / "evaluation.json"
-    metrics = evaluate(
-        loaded,
-        data,
-        split=split,
-        predictions=predictions,
-        submission=submission,
-        metrics=target,
-        batch_size=batch_size,
-        on_error=on_error.value,
-    )
+    set_precision(loaded.model, precision.value)
+    rounded = "" if precision is Precision.float32 else f"-{precision.value}"
+    target = out or bundle.resolve().parent / f"evaluation{rounded}.json"
+    with kernels.using(kernels.choice()):
+        metrics = evaluate(
+            loaded,
+            data,
+            split=split,
+            predictions=predictions,
+            submission=submission,
+            metrics=target,
+            batch_size=batch_size,
+            on_error=on_error.value,
+        )
     where = "the generated world" if data is None else str(data)
     show_metrics(metrics, f"{loaded.recipe.name} on {where}{f', {split}' if split else ''}")
     written(target, *(path for path in (predictions, submission) if path is not None))

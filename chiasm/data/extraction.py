@@ -23,7 +23,7 @@ from typing import Any
 from chiasm.data.example import DataError
 from chiasm.data.extraction_part import Part, Work, read_part, run_part
 from chiasm.data.extraction_workers import run_processes, run_ray
-from chiasm.data.extractors import Extractor, make_extractor
+from chiasm.data.extractors import Extraction, Extractor, make_extractor
 from chiasm.data.features import DTYPES, FeatureStore
 from chiasm.data.progress import track
 from chiasm.data.store_writer import StoreWriter
@@ -114,7 +114,7 @@ def _join(
         shutil.rmtree(old)
     with StoreWriter(target, made.identity, dtype=dtype) as writer:
         for part, names in zip(parts, ids, strict=True):
-            found = {}
+            found: dict[int, Extraction] = {}
             for batch in read_part(Path(part.file)):
                 found.update(batch.extractions)
                 bad.update({names[place]: reason for place, reason in batch.bad.items()})

@@ -72,7 +72,7 @@ class _Counter(TorchDispatchMode):
     """Sees every tensor that an operation makes, and when its memory is given back."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._alive: set[int] = set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,14 +18,8 @@ def write(images: Iterator[Exported], path: Path) -> int:
     count = 0
     for image in images:
         count += 1
-        np.savez(
-            aside / f"{image.id}.npz",
-            x=image.features,
-            bbox=image.boxes,
-            num_bbox=np.int64(len(image.boxes)),
-            image_w=np.int64(image.width),
-            image_h=np.int64(image.height),
-            **image.more,
-        )
+        sizes = {"num_bbox": len(image.boxes), "image_w": image.width, "image_h": image.height}
+        arrays: dict[str, Any] = {"x": image.features, "bbox": image.boxes, **sizes, **image.more}
+        np.savez(aside / f"{image.id}.npz", **arrays)
     aside.rename(path)
     return count

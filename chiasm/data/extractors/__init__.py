@@ -74,7 +74,8 @@ class Extraction:
         """The first `count` regions."""
         if len(self.features) <= count:
             return self
-        return Extraction(**{k: None if v is None else v[:count] for k, v in vars(self).items()})
+        kept: dict[str, Any] = {name: None if v is None else v[:count] for name, v in vars(self).items()}
+        return Extraction(**kept)
 
 
 class Extractor(ABC):

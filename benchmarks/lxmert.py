@@ -1,286 +1,250 @@
 """Our LXMERT-base beside transformers', same weights, one process, in turn (A B A B); medians and their ratios.
 
-    python benchmarks/lxmert.py                      # everything, about ten minutes on two cores
+    python benchmarks/lxmert.py                          # everything, about twenty minutes on two quiet cores
     python benchmarks/lxmert.py inference --batches 1 8 --rounds 9
-    python benchmarks/lxmert.py --json | tail -1     # the last line is one JSON object
+    python benchmarks/lxmert.py accuracy --bundle runs/demo/bundle
+    python benchmarks/lxmert.py --json | tail -1         # the last line is one JSON object
 
-A ratio of 2 means that ours takes half the time. `limit` is the float32 matrix rate this machine reaches in the same
-run, the better of its two kernels. Where MKL runs at half rate (AMD; `MKL_ENABLE_INSTRUCTIONS=AVX2` imitates it on
-Intel) transformers loses what our choice of kernel gains; where it does not, the gain is what sharing, un-padding
-and fusing save.
+The reference is transformers called plainly: `LxmertForQuestionAnswering` (and `LxmertModel` in the part `encoder`),
+padded to 20 words, float32 by torch's default kernel. A ratio of 2 means that ours takes half the time. `limit` is the
+matrix rate that this machine reaches in the same run. Where MKL runs at half rate (AMD; `MKL_ENABLE_INSTRUCTIONS=AVX2`
+imitates it on Intel) transformers loses what our choice of kernel gains; where it does not, the gain is what sharing,
+un-padding and fusing save. `max_difference` is that of the outputs, for each precision.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from lxmert_setup import (
+    GFLOP,
+    SIZES,
+    WORDS,
+    Figures,
+    in_turn,
+    inferring,
+    inputs,
+    limits,
+    of_two_images,
+    plain,
+    statements,
+    theirs_and_ours,
+)
 from torch import Tensor
-from transformers import LxmertConfig, LxmertForQuestionAnswering
 
-from chiasm.batch import Batch, Regions, Text
+from chiasm.batch import Batch
 from chiasm.layers import kernels
-from chiasm.models.lxmert import Config, Lxmert
-from chiasm.objectives.answers import one_answer
-from chiasm.weights.lxmert import encoder_names, rename_in
+from chiasm.layers.precision import Precision, set_precision
 
-ANSWERS, REGIONS, FEATURES, WORDS = 3129, 36, 2048, 20
-GFLOP = 10.586  # one example's forward pass: 9/5/5 layers, 20 words, 36 regions, 3,129 answers
-NATURAL = [5, 6, 6, 7, 7, 8, 8, 8, 9, 9, 10, 11, 12, 13]  # word pieces of VQA questions with [CLS] and [SEP]
+SIZE = "base"
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 
 
-@dataclass
-class Table:
-    """The figures of a run, printed as they come."""
-
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, name: str, case: str, theirs: float, ours: float, examples: int, note: str = "") -> None:
-        ratio = theirs / ours
-        self.figures.setdefault(name, {})[case] = round(ratio, 3)
-        rates = f"{examples / theirs:8.1f} {examples / ours:8.1f} ex/s"
-        print(f"{name:28} {case:>4} {rates}  ratio {ratio:5.2f}  {note}", flush=True)
-
-    def difference(self, precision: str, value: float) -> None:
-        worst = self.figures.setdefault("max_difference", {})
-        worst[precision] = max(worst.get(precision, 0.0), value)
-
-
-def models(**sizes: int) -> tuple[LxmertForQuestionAnswering, Lxmert]:
-    """transformers' model and ours, holding the same random weights."""
-    torch.manual_seed(0)
-    theirs = LxmertForQuestionAnswering(LxmertConfig(num_qa_labels=ANSWERS)).eval()
-    ours = Lxmert(Config(num_labels=ANSWERS, **sizes), {"answer": one_answer}).eval()
-    state = theirs.state_dict()
-    backbone = {key.removeprefix("lxmert."): value for key, value in state.items() if key.startswith("lxmert.")}
-    ours.encoder.load_state_dict(rename_in(backbone, encoder_names(9, 5, 5)))
-    for mine, layer in (("dense", 0), ("norm", 2), ("scores", 3)):
-        for kind in ("weight", "bias"):
-            ours.answer_head.get_parameter(f"{mine}.{kind}").data = state[f"answer_head.logit_fc.{layer}.{kind}"]
-    return theirs, ours
-
-
-def inputs(images: int, questions: int = 1, words: int | None = None) -> Batch:
-    """`questions` on each image, all of the full length, or of natural lengths when `words` is None."""
-    generator = torch.Generator().manual_seed(1)
-    rows = images * questions
-    lengths = torch.tensor([words or NATURAL[i % len(NATURAL)] for i in range(rows)])
-    mask = torch.arange(WORDS) < lengths[:, None]
-    ids = torch.randint(1000, 30000, (rows, WORDS), generator=generator) * mask
-    regions = Regions(
-        torch.rand(images, REGIONS, FEATURES, generator=generator),
-        torch.rand(images, REGIONS, 4, generator=generator),
-        index=torch.arange(images).repeat_interleave(questions)[:, None],
-    )
-    return Batch(text=Text(ids, mask), regions=regions, targets={"answer": torch.arange(rows) % ANSWERS})
-
-
-def ask_theirs(model: LxmertForQuestionAnswering, batch: Batch) -> Tensor:
-    """The plain call: padded to 20 words, the image repeated for each of its questions."""
-    assert batch.text is not None
-    assert batch.regions is not None
-    assert batch.regions.index is not None
-    rows = batch.regions.index[:, 0]
-    return model(
-        input_ids=batch.text.input_ids,
-        attention_mask=batch.text.attention_mask.float(),
-        visual_feats=batch.regions.features[rows],
-        visual_pos=batch.regions.boxes[rows],
-    ).question_answering_score
-
-
-def buckets(batch: Batch, size: int) -> Iterator[tuple[Tensor, Batch]]:
-    """Parts of `size` questions of similar length, cut to their longest, each image once; and their positions."""
-    assert batch.text is not None
-    order = batch.text.attention_mask.sum(1).argsort()
-    for rows in order.split(size):
-        part = batch[rows]
-        assert part.text is not None
-        length = int(part.text.attention_mask.sum(1).max())
-        text = Text(part.text.input_ids[:, :length], part.text.attention_mask[:, :length])
-        yield rows, Batch(text=text, regions=part.regions)
-
-
-def in_turn(rounds: int, *calls: Callable[[], object]) -> list[float]:
-    """Median seconds of each call, taken in turn after one warm-up each."""
-    times: list[list[float]] = [[] for _ in calls]
-    for call in calls:
-        call()
-    for _ in range(rounds):
-        for seen, call in zip(times, calls, strict=True):
-            start = time.perf_counter()
-            call()
-            seen.append(time.perf_counter() - start)
-    return [statistics.median(seen) for seen in times]
-
-
-def limit() -> float:
-    """GFLOP/s of a float32 product on this machine, by the better kernel."""
-    x, weight = torch.randn(2048, 2048), torch.randn(2048, 2048)
-    best = float("inf")
-    for kernel in ("default", "onednn"):
-        with kernels.using(kernel), torch.inference_mode():
-            best = min(best, *in_turn(15, lambda: torch.nn.functional.linear(x, weight)))
-    return 2 * 2048**3 / best / 1e9
-
-
-@contextmanager
-def inferring(precision: str, kernel: kernels.Kernel) -> Iterator[None]:
-    cast = torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
-    with kernels.using(kernel), torch.inference_mode(), cast:
-        yield
-
-
-def inference(table: Table, batches: list[int], rounds: int) -> None:
-    """Padded questions, one per image: what the kernels and the dead work of the last layer give."""
-    theirs, ours = models()
-    rate = limit()
-    table.figures["limit_gflops"] = round(rate)
-    print(f"float32 limit {rate:.0f} GFLOP/s, kernel {kernels.choice()}")
+def inference(figures: Figures, batches: list[int], rounds: int) -> None:
+    """Padded questions, one per image: what kernels, fusing and the dead work of the last layer give."""
+    theirs, ours = theirs_and_ours(SIZE)
+    rates = limits()
+    figures.values["limit_gflops"] = {name: round(rate) for name, rate in rates.items()}
+    print(f"limits {figures.values['limit_gflops']} GFLOP/s, kernel {kernels.choice()}")
     for size in batches:
         batch = inputs(size, words=WORDS)
+        asked = plain(batch)
 
-        def reference(batch: Batch = batch, kernel: kernels.Kernel = "default") -> Tensor:
-            with inferring("float32", kernel):
-                return ask_theirs(theirs, batch)
+        def reference(kernel: kernels.Kernel = "default", asked: dict[str, Tensor] = asked) -> Tensor:
+            with inferring(kernel):
+                return theirs(**asked).question_answering_score
 
-        def answer(batch: Batch = batch, precision: str = "float32") -> Tensor:
-            with inferring(precision, kernels.choice()):
+        def answer(precision: Precision, batch: Batch = batch) -> Tensor:
+            with inferring(kernels.choice(), ours, precision):
                 return ours(batch).scores["answer"]
 
-        calls = [reference, lambda: reference(kernel="onednn"), answer, lambda: answer(precision="bfloat16")]
-        plain, onednn, mine, half = in_turn(rounds, *calls)
-        share = GFLOP * size / mine / rate
-        table.add("inference.float32", str(size), plain, mine, size, f"{100 * share:.0f} % of the limit")
-        table.add("inference.float32_vs_onednn", str(size), onednn, mine, size, "transformers with oneDNN set")
-        table.add("inference.bfloat16", str(size), plain, half, size, "autocast")
-        table.difference("float32", float((answer() - reference()).abs().max()))
-        table.difference("bfloat16", float((answer(precision="bfloat16") - reference()).abs().max()))
+        calls = [reference, lambda: reference("onednn"), *(lambda p=p: answer(p) for p in PRECISIONS)]
+        first, onednn, *mine = in_turn(rounds, *calls)
+        for precision, seconds in zip(PRECISIONS, mine, strict=True):
+            share = GFLOP * size / seconds / rates[precision]
+            figures.ratio(f"inference.{precision}", str(size), first, seconds, size, f"{share:.0%} of the limit")
+            figures.put(f"share_of_limit.{precision}.{size}", round(share, 3))
+            figures.difference(precision, answer(precision), reference())
+        figures.ratio("inference.float32_vs_onednn", str(size), onednn, mine[0], size, "transformers with oneDNN set")
 
 
-def shared_image(table: Table, rounds: int) -> None:
-    """Forty questions of natural length on eight images: each image encoded once, little padding."""
-    theirs, ours = models()
-    batch = inputs(8, questions=5)
-
-    def reference() -> Tensor:
-        with inferring("float32", "default"):
-            return ask_theirs(theirs, batch)
-
-    def answer(precision: str = "float32") -> Tensor:
-        scores = torch.empty(40, ANSWERS)
-        with inferring(precision, kernels.choice()):
-            for rows, part in buckets(batch, 8):
-                scores[rows] = ours(part).scores["answer"].float()
-        return scores
-
-    def one_bucket() -> Tensor:
-        with inferring("float32", kernels.choice()):
-            return ours(batch).scores["answer"]
-
-    plain, mine, half, whole = in_turn(rounds, reference, answer, lambda: answer("bfloat16"), one_bucket)
-    table.add("shared_image.float32", "40", plain, mine, 40, "images once, buckets of 8")
-    table.add("shared_image.padded", "40", plain, whole, 40, "images once, no buckets")
-    table.add("shared_image.bfloat16", "40", plain, half, 40)
-    table.difference("float32", float((answer() - reference()).abs().max()))
-
-
-def pairs(table: Table, rounds: int) -> None:
-    """Two images and a statement: the statement is encoded once for both."""
-    theirs, _ = models()
-    torch.manual_seed(0)
-    ours = Lxmert(Config(num_images=2), {}).eval()
-    backbone = {k.removeprefix("lxmert."): v for k, v in theirs.state_dict().items() if k.startswith("lxmert.")}
-    ours.encoder.load_state_dict(rename_in(backbone, encoder_names(9, 5, 5)))
-    for count in (1, 16):
-        flat = inputs(2 * count, words=WORDS)
-        assert flat.text is not None
-        assert flat.regions is not None
-        text = flat.text.select(torch.arange(0, 2 * count, 2))
-        regions = Regions(flat.regions.features, flat.regions.boxes, index=torch.arange(2 * count).view(count, 2))
-        batch = Batch(text=text, regions=regions)
-        twice = Text(text.input_ids.repeat_interleave(2, 0), text.attention_mask.repeat_interleave(2, 0))
-        doubled = Batch(text=twice, regions=flat.regions)
-
-        def reference(doubled: Batch = doubled) -> Tensor:
-            with inferring("float32", "default"):
-                return theirs.lxmert(
-                    doubled.text.input_ids, doubled.regions.features, doubled.regions.boxes,
-                    attention_mask=doubled.text.attention_mask.float(),
-                ).pooled_output  # fmt: skip
-
-        def answer(batch: Batch = batch, precision: str = "float32") -> Tensor:
-            with inferring(precision, kernels.choice()):
-                return ours(batch).states["pooled"]
-
-        plain, mine, half = in_turn(rounds, reference, answer, lambda: answer(precision="bfloat16"))
-        table.add("pairs.float32", str(count), plain, mine, count)
-        table.add("pairs.bfloat16", str(count), plain, half, count)
-        table.difference("float32", float((answer() - reference().view(count, -1)).abs().max()))
-
-
-def training(table: Table, batches: list[int], rounds: int) -> None:
-    """Forward, backward, clipping and AdamW: theirs with torch's defaults, ours as the training loop sets it up."""
-    theirs, ours = models()
-    plain = torch.optim.AdamW(theirs.parameters(), lr=1e-5)
-    fused = torch.optim.AdamW(ours.parameters(), lr=1e-5, fused=True)
-    theirs.train()
-    ours.train()
-
-    def step(model: torch.nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimiser.step()
-        optimiser.zero_grad()
-
+def encoder(figures: Figures, batches: list[int], rounds: int) -> None:
+    """All states of the encoder, for which nothing is dead: beside LxmertModel."""
+    theirs, ours = theirs_and_ours(SIZE)
     for size in batches:
         batch = inputs(size, words=WORDS)
+        asked = plain(batch)
 
-        def reference(batch: Batch = batch) -> None:
-            with kernels.using("default"):
-                scores = ask_theirs(theirs, batch)
-                step(theirs, plain, torch.nn.functional.cross_entropy(scores, batch.targets["answer"]))
+        def reference(asked: dict[str, Tensor] = asked) -> Tensor:
+            with inferring("default"):
+                return theirs.lxmert(**asked).vision_output
 
-        def mine(batch: Batch = batch, precision: str = "float32") -> None:
-            cast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
-            with kernels.using(kernels.choice()):
-                with cast:
-                    losses = ours.losses(ours(batch), batch)
-                step(ours, fused, losses["answer"])
+        def states(batch: Batch = batch) -> Tensor:
+            with inferring(kernels.choice(), ours):
+                return ours.encoder(batch.text, batch.regions)[1]
 
-        first, second, half = in_turn(rounds, reference, mine, lambda: mine(precision="bfloat16"))
-        table.add("training.float32", str(size), first, second, size)
-        table.add("training.bfloat16", str(size), first, half, size, "autocast")
+        first, mine = in_turn(rounds, reference, states)
+        figures.ratio("encoder.float32", str(size), first, mine, size, "all states, as LxmertModel gives them")
+        figures.difference("float32", states(), reference())
 
 
-def main() -> None:
+def shared_image(figures: Figures, rounds: int) -> None:
+    """Forty questions of natural length on eight images: each image encoded once, little padding."""
+    theirs, ours = theirs_and_ours(SIZE)
+    batch = inputs(8, questions=5)
+    asked = plain(batch)
+
+    def reference() -> Tensor:
+        with inferring("default"):
+            return theirs(**asked).question_answering_score
+
+    def answer(precision: Precision) -> Tensor:
+        with inferring(kernels.choice(), ours, precision):
+            return ours(batch).scores["answer"]
+
+    first, *mine = in_turn(rounds, reference, *(lambda p=p: answer(p) for p in PRECISIONS))
+    for precision, seconds in zip(PRECISIONS, mine, strict=True):
+        figures.ratio(f"shared_image.{precision}", "", first, seconds, 40, "40 questions on 8 images")
+        figures.difference(precision, answer(precision), reference())
+
+
+def pairs(figures: Figures, rounds: int) -> None:
+    """Two images and a statement: the statement is encoded once for both."""
+    theirs = theirs_and_ours(SIZE)[0]
+    ours = of_two_images(theirs, SIZE)
+    for count in (1, 16):
+        batch, doubled = statements(count)
+        asked = plain(doubled)
+
+        def reference(asked: dict[str, Tensor] = asked) -> Tensor:
+            with inferring("default"):
+                return theirs.lxmert(**asked).pooled_output
+
+        def answer(precision: Precision, batch: Batch = batch) -> Tensor:
+            with inferring(kernels.choice(), ours, precision):
+                return ours(batch).states["pooled"]
+
+        first, *mine = in_turn(rounds, reference, *(lambda p=p: answer(p) for p in PRECISIONS))
+        for precision, seconds in zip(PRECISIONS, mine, strict=True):
+            figures.ratio(f"pairs.{precision}", str(count), first, seconds, count)
+            figures.difference(precision, answer(precision).view(2 * count, -1), reference())
+
+
+def step(name: str, model: torch.nn.Module, batch: Batch) -> Callable[[], None]:
+    """A training step: transformers' with torch's defaults, ours as the training loop sets it up."""
+    theirs = name == "transformers"
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=None if theirs else True)
+    asked, target = plain(batch), batch.targets["answer"]
+    model.train()
+
+    def scores() -> Tensor:
+        if theirs:
+            return model(**asked).question_answering_score
+        with torch.autocast("cpu", torch.bfloat16, enabled=name == "bfloat16"):
+            return model(batch).scores["answer"].float()
+
+    def one() -> None:
+        with kernels.using("default" if theirs else kernels.choice()):
+            torch.nn.functional.cross_entropy(scores(), target).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimiser.step()
+            optimiser.zero_grad()
+
+    return one
+
+
+def training(figures: Figures, batches: list[int], rounds: int) -> None:
+    """Forward, backward, clipping and AdamW; bfloat16 by autocast. Batches below 8 only where there are no others."""
+    theirs, ours = theirs_and_ours(SIZE)
+    for size in [size for size in batches if size >= 8] or batches:
+        batch = inputs(size, words=WORDS)
+        models = {"transformers": theirs, "float32": ours, "bfloat16": ours}
+        first, *mine = in_turn(rounds, *(step(name, model, batch) for name, model in models.items()))
+        for name, seconds in zip(("float32", "bfloat16"), mine, strict=True):
+            figures.ratio(f"training.{name}", str(size), first, seconds, size)
+
+
+def memory(figures: Figures, batches: list[int], rounds: int) -> None:
+    """Peak memory of a process that trains one model for three steps, in MB."""
+    size = max(batches)
+    for name in ("transformers", "float32", "bfloat16"):
+        command = [
+            sys.executable,
+            __file__,
+            "--peak",
+            name,
+            "--batches",
+            str(size),
+            "--threads",
+            str(torch.get_num_threads()),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        figures.put(f"training.peak_mb.{name}", int(done.stdout.split()[-1]))
+        print(f"{'training.peak_mb':30} {size:>4} {done.stdout.split()[-1]:>8} MB  {name}", flush=True)
+
+
+def peak(name: str, size: int) -> None:
+    """Train one model in this process and print its peak memory; the other model is gone before the first step."""
+    both = theirs_and_ours(SIZE)
+    one = step(name, both[0] if name == "transformers" else both[1], inputs(size, words=WORDS))
+    del both
+    for _ in range(3):
+        one()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def accuracy(figures: Figures, bundle: Path) -> None:
+    """What a trained model loses by rounding: the headline on its held-out data."""
+    from chiasm.training.bundle import Bundle
+    from chiasm.training.evaluate import evaluate
+
+    loaded = Bundle.load(bundle)
+    headline = loaded.task.headline
+    for precision in PRECISIONS:
+        set_precision(loaded.model, precision)
+        measured = evaluate(loaded, show=False)[headline]
+        figures.put(f"accuracy.{precision}", round(measured.value, 5))
+        print(f"{'accuracy.' + precision:30} {loaded.recipe.name} {headline} {measured}", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ("inference", "shared_image", "pairs", "training")
+    parts = ("inference", "encoder", "shared_image", "pairs", "training", "memory", "accuracy")
     parser.add_argument("parts", nargs="*", default=parts, metavar="|".join(parts))
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--bundle", type=Path, help="of a trained model, for the part accuracy")
+    parser.add_argument("--size", choices=list(SIZES), default="base", help="small: only to see that everything runs")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-    options = parser.parse_args()
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    table = Table()
+    globals()["SIZE"] = options.size
+    if options.peak:
+        peak(options.peak, options.batches[0])
+        return
+    figures = Figures({"size": options.size, "threads": options.threads})
     for part in options.parts:
-        if part in ("inference", "training"):
-            globals()[part](table, options.batches, options.rounds)
-        elif part in parts:
-            globals()[part](table, options.rounds)
-        else:
+        if part not in parts:
             parser.error(f"unknown part {part!r}; known: {', '.join(parts)}")
-    print("largest difference of outputs:", table.figures.get("max_difference"))
+        if part == "accuracy":
+            if options.bundle is not None:
+                accuracy(figures, options.bundle)
+        elif part in ("shared_image", "pairs"):
+            globals()[part](figures, options.rounds)
+        else:
+            globals()[part](figures, options.batches, options.rounds)
+    print("largest difference of outputs:", figures.values.get("max_difference"))
     if options.json:
-        print(json.dumps(table.figures))
+        print(json.dumps(figures.values))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,13 @@ class CrossModalModel(nn.Module, ABC):
         """
         return batch
 
+    def groups_lengths(self) -> bool:
+        """Whether it passes texts of like length together by itself when it answers on a CPU.
+
+        Then examples about one image are better in one batch than examples of like length.
+        """
+        return False
+
     def image_positions(self) -> int:
         """How many positions the encoder of whole images attends to: its summary first, then the patches.
 

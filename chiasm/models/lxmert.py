@@ -220,6 +220,10 @@ class Lxmert(CrossModalModel):
             pooled = self.encoder.pooled(text, regions).unflatten(0, (-1, self.config.num_images)).flatten(1)
         return Output(scores={"answer": self.answer_head(pooled)}, states={"pooled": pooled})
 
+    def groups_lengths(self) -> bool:
+        """With images: `Encoder.pooled`."""
+        return self.config.use_images
+
     def get_input_embeddings(self) -> nn.Module:
         """The table of word pieces, where gradients of the text are taken."""
         return self.encoder.text_embedding.words

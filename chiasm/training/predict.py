@@ -28,13 +28,15 @@ def predict(
 ) -> list[Prediction]:
     """The answer to each example, in the data set's order (or that of `positions`).
 
-    Examples of like length are answered together, whatever their order, so that little is padded. `device`: where
-    the model is, if not given. The model's training mode is as before afterwards.
+    Examples of like length are answered together, whatever their order, so that little is padded; those about one image
+    where the model sees to lengths itself, so that each image is encoded once. `device`: where the model is, if not
+    given. The model's training mode is as before afterwards.
     """
     chosen = torch.arange(len(dataset)) if positions is None else positions
     device = next(model.parameters(), torch.empty(0)).device if device is None else torch.device(device)
-    lengths = dataset.lengths()
-    order = torch.arange(len(chosen)) if lengths is None else torch.argsort(lengths[chosen], stable=True)
+    keys = _images(dataset) if model.groups_lengths() and device.type == "cpu" else None
+    keys = dataset.lengths() if keys is None else keys
+    order = torch.arange(len(chosen)) if keys is None else torch.argsort(keys[chosen], stable=True)
     answers: dict[int, Prediction] = {}
     with evaluating(model), torch.inference_mode():
         for part in _shown(order.split(batch_size), progress or Quiet()):
@@ -58,6 +60,12 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def full_precision(output: Output) -> Output:
     """The output with its half-precision tensors as float32, as losses and answers need them."""
     return Output(_floats(output.scores), _floats(output.states))
+
+
+def _images(dataset: EncodedDataset) -> Tensor | None:
+    """(examples,): the first image of each, numbered; None when no stream shares rows among examples."""
+    found = (getattr(column, "index", None) for column in dataset.streams.values())
+    return next((index[:, 0] for index in found if isinstance(index, Tensor) and index.ndim == 2), None)
 
 
 def _floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -129,9 +129,7 @@ class LxmertPretraining(CrossModalModel):
         words, objects, pooled = self.encoder(text, regions)
         return {"words": words, "objects": objects, "pooled": pooled}
 
-    def _measured(
-        self, head: str, batch: Batch, scores: Mapping[str, Tensor], hidden: Mapping[str, Tensor]
-    ) -> Tensor:
+    def _measured(self, head: str, batch: Batch, scores: Mapping[str, Tensor], hidden: Mapping[str, Tensor]) -> Tensor:
         """(B, 4): the sums of one head over each example's places, as `MEASURES` names them."""
         targets, weights = batch.targets[head], batch.targets.get(f"{head}_weight")
         counts = targets != IGNORE if weights is None else weights > 0  # (B,) or (B, places)

@@ -31,9 +31,9 @@ from chiasm.tasks import BaseTask, Prediction
 from chiasm.tasks._decoding import ranked, scores_of
 from chiasm.tasks._pairing import images_of, load_state, paired, save_state
 
-HEADS = ("words", "matched", "objects", "attributes", "features", "answer")
-MEASURED = "measured/"  # the model's states: (B, 4) sums of loss, cases, right places and places
 Head = Literal["words", "matched", "objects", "attributes", "features", "answer"]
+HEADS: tuple[Head, ...] = ("words", "matched", "objects", "attributes", "features", "answer")
+MEASURED = "measured/"  # the model's states: (B, 4) sums of loss, cases, right places and places
 
 
 class LxmertPretraining(BaseTask):
@@ -136,10 +136,8 @@ class LxmertPretraining(BaseTask):
 
     def dataset(self, examples: Sequence[Example], streams: Mapping[str, Column]) -> EncodedDataset:
         """The examples, of which each batch hides a part."""
-        answers = None
-        if "answer" in self._losses:
-            answers = self.targets(examples)["answer"]
-            assert isinstance(answers, SparseColumn)
+        found = self.targets(examples)["answer"] if "answer" in self._losses else None
+        answers = found if isinstance(found, SparseColumn) else None
         named = None
         if self.options["labels"] == "named" and "regions" in streams:
             named = self._named(examples)
@@ -209,7 +207,8 @@ class LxmertPretraining(BaseTask):
     @classmethod
     def load(cls, folder: Path) -> Self:
         state = load_state(folder, cls.name, "answers", "names")
-        task = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in state["options"].items()})
+        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["options"].items()}
+        task = cls(**options)
         task._vocabulary, task._names = AnswerVocabulary(state["answers"]), dict(state["names"])
         return task
 

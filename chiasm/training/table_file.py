@@ -96,9 +96,10 @@ def load_table(name_or_path: str | Path) -> Table:
 
 def _check_names(table: Table) -> None:
     """Every stage and part that is named is there."""
-    for one in [*table.rows, *table.stages.values()]:
-        if one.after and one.after not in table.stages:
-            raise RecipeError(nearest(one.after, table.stages, what="stage"))
+    after = [*(row.after for row in table.rows), *(stage.after for stage in table.stages.values())]
+    for name in filter(None, after):
+        if name not in table.stages:
+            raise RecipeError(nearest(name, table.stages, what="stage"))
     for row in table.rows:
         for part in (*(row.parts or ()), *row.part_settings):
             if part not in table.parts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -20,6 +20,7 @@ from chiasm.registry import nearest
 from chiasm.tasks import Prediction
 from chiasm.training.errors import RecipeError
 from chiasm.training.files import write_json
+from chiasm.training.progress import progress
 from chiasm.training.recipe import Recipe, load_recipe
 from chiasm.training.run import train
 from chiasm.training.table_file import Row, Stage, Table, load_table
@@ -44,9 +45,8 @@ class MeasuredRow:
         found = [metrics[measure] for metrics in self.seeds if measure in metrics]
         if not found:
             return None
-        return Estimate(
-            fmean(e.value for e in found), fmean(e.low for e in found), fmean(e.high for e in found), found[0].n
-        )
+        value, low, high = (fmean(getattr(e, name) for e in found) for name in ("value", "low", "high"))
+        return replace(found[0], value=value, low=low, high=high)
 
     def spread(self, measure: str) -> float | None:
         """The standard deviation between seeds; None for fewer than two."""
@@ -126,10 +126,13 @@ def run_table(
             raise RecipeError(nearest(name, names, what="row"))
     runs = _Runs(table, data, out, tiny, settings, show)
     measured: dict[str, list[tuple[Mapping[str, Estimate], Mapping[str, Right]]]] = {name: [] for name in names}
+    wanted = [row for row in table.rows if table.runs(row) and (not only or row.name in only)]
+    shown = progress(show)
     for seed in range(seeds):  # a whole table of the first seed is there before the second begins
-        for row in table.rows:
-            if table.runs(row) and (not only or row.name in only):
-                measured[row.name].append(_run_row(runs, row, seed))
+        for place, row in enumerate(wanted, start=1):
+            shown.note(f"{row.name}: row {place} of {len(wanted)}, seed {seed + 1} of {seeds}")
+            measured[row.name].append(_run_row(runs, row, seed))
+    shown.close()
     found = [
         MeasuredRow(row, tuple(m for m, _ in measured[row.name]), tuple(r for _, r in measured[row.name]))
         for row in table.rows
@@ -140,7 +143,8 @@ def run_table(
 def _run_row(runs: _Runs, row: Row, seed: int) -> tuple[dict[str, Estimate], dict[str, Right]]:
     """All parts of a row with one seed: metrics by "<part>:<measure>", and what each answer scores."""
     start = runs.bundle(row.after, seed)
-    metrics, right = {}, {}
+    metrics: dict[str, Estimate] = {}
+    right: dict[str, Right] = {}
     for part in runs.table.runs(row):
         place = runs.out / _folder_name(row.name) / _folder_name(part.name) / str(seed)
         measures, right[part.name] = _run(runs, part, seed, start, place)

@@ -37,7 +37,7 @@ def test_encoder_and_known_answers_are_taken_over_and_other_answers_are_zero(
 ) -> None:
     listed = tmp_path / "answers.json"
     known = pretrained.bundle.task.vocabulary.answers  # type: ignore[attr-defined]
-    listed.write_text(json.dumps(["unheard of", f"the {known[1].upper()}.", known[0]]))
+    listed.write_text(json.dumps(["unheard of", f"the {known[0].upper()}.", *reversed(known[1:])]))
     recipe = starting("lxmert_world_gqa", pretrained, f"task.vocabulary={listed}")
     model = train(recipe, out=tmp_path / "run", show=False).bundle.model
     before, after = module_tensors(pretrained.bundle.model), module_tensors(model)
@@ -45,7 +45,8 @@ def test_encoder_and_known_answers_are_taken_over_and_other_answers_are_zero(
         if name.startswith(("encoder.", "answer_head.dense.", "answer_head.norm.")):
             torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=0)
     for row in ("answer_head.scores.weight", "answer_head.scores.bias"):
-        expected = torch.stack([torch.zeros_like(before[row][0]), before[row][1], before[row][0]])
+        first, *others = before[row]
+        expected = torch.stack([torch.zeros_like(first), first, *reversed(others)])
         torch.testing.assert_close(after[row], expected, atol=1e-6, rtol=0)
 
 

@@ -22,8 +22,9 @@ SIZES = {"vocab_size": 60, "hidden_size": 24, "num_attention_heads": 3, "interme
 def bert() -> Any:
     torch.manual_seed(0)
     net = BertForPreTraining(BertConfig(num_hidden_layers=4, attn_implementation="eager", **SIZES)).eval()
-    for parameter in net.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())) * 0.2
+    generator = torch.Generator().manual_seed(0)
+    for parameter in net.parameters():  # every layer its own values, norms too
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
     return net
 
 

@@ -31,7 +31,7 @@ def read(
     content = read_json(file)
     pairs = _visual_genome(content, file) if split == "all" else _visual7w(content, split, file)
     images = ImageFinder(folder, ["images", "VG_100K", "VG_100K_2"])
-    examples = []
+    examples: list[Example] = []
     for image_id, names, pair in pairs:
         if limit and len(examples) >= limit:
             break

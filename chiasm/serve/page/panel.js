@@ -214,12 +214,12 @@ const same = (one, other) => Boolean(one && other && one.stream === other.stream
 
 function heading(bundle) {
   const { measured } = bundle;
-  const told = measured && measured.value !== null ? `${measured.metric} ${measured.value.toFixed(3)} (${measured.low.toFixed(3)} to ${measured.high.toFixed(3)}), ${measured.split} split, ${measured.n} cases` : "";
+  const told = measured && measured.value !== null ? `Measured: ${measured.metric} ${measured.value.toFixed(3)} (95 % interval ${measured.low.toFixed(3)} to ${measured.high.toFixed(3)}), ${measured.split} split, ${measured.n} cases.` : "";
   return make(
     "header",
     {},
     make("h2", {}, bundle.name, bundle.generated ? make("span", { class: "badge", title: "Numbers on it are a test bed, not a claim about real pictures." }, "generated world") : null),
-    make("p", { class: "soft" }, [bundle.title, told].filter(Boolean).join(". ")),
+    make("p", { class: "soft" }, [`${bundle.title}.`, told].filter(Boolean).join(" ")),
   );
 }
 
@@ -240,5 +240,5 @@ function heatMap(map, values, view) {
   const rows = values.map((row, q) =>
     make("tr", {}, make("th", { scope: "row" }, map.queries[q]), row.map((value) => make("td", { style: { "--strength": (value / darkest).toFixed(3) } }, String(Math.round(100 * value))))),
   );
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${map.title}${which}` }, make("table", {}, make("caption", {}, `${map.title}${which}: rows look at columns, percent`), head, rows));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${map.title}${which}` }, make("table", {}, make("caption", {}, `${map.title}${which}, in percent`), head, rows));
 }

@@ -51,6 +51,11 @@ def test_rows_are_answered_in_order_with_errors_in_place(client: Client) -> None
     assert len(found["answers"][0]["alternatives"]) == 2
 
 
+def test_each_row_of_a_pass_gets_as_many_answers_as_it_wants(served: Served) -> None:
+    found = served.answer([(one, top_k) for one, top_k in zip(examples(3), (1, 4, 2), strict=True)])
+    assert [len(one.alternatives) for one in found] == [1, 4, 2]  # type: ignore[union-attr]
+
+
 def test_requests_with_other_top_k_share_a_pass() -> None:
     gate = Gate()
     with closing(Service([gate])) as client:  # type: ignore[list-item]
@@ -203,6 +208,13 @@ def test_broken_json_is_refused_and_nothing_else_happens(client: Client, body: A
 def test_a_form_from_another_site_is_not_json(client: Client) -> None:
     found = client.post("/predict", content=json.dumps(row(0)), headers={"content-type": "text/plain"})
     assert found.status_code == 422
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity"])
+def test_what_is_not_json_is_refused_wherever_it_is(client: Client, number: str) -> None:
+    body = json.dumps(row(0))[:-1] + f', "graph": {{"deep": [{{"inside": {number}}}]}}}}'
+    found = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert (found.status_code, found.json()["error"]) == (400, f"the request is no JSON: {number} is not a JSON number")
 
 
 def test_boxes_outside_the_picture_are_refused_with_the_reason(client: Client) -> None:

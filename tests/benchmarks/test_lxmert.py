@@ -54,3 +54,12 @@ def test_with_and_without_each_step_the_numbers_are_the_same(scripts: None, caps
     assert found["max_difference"]["float32"] < 1e-5
     steps = {"kernel_onednn_packed", "dead_work_left_out", "image_once", "length_groups", "statement_once"}
     assert steps | {"optimiser_in_one_pass", "dropout_of_four_draws"} <= set(found)
+
+
+def test_every_kernel_has_a_rate(scripts: None) -> None:
+    import kernels
+
+    found = kernels.rates(8, 16, 24, 1)
+    forget("kernels")
+    assert len(found) == 5
+    assert all(rate > 0 for rate in found.values())

@@ -86,7 +86,7 @@ class PreNormLayer(nn.Module):
         return self._mlp(x[:, :1] + self.dropout(self.attention.first(self.attention_norm(x), mask)))
 
     def _mlp(self, x: Tensor) -> Tensor:
-        return x + self.dropout(self.down(self.up.gelu(self.mlp_norm(x))))
+        return x + self.dropout(self.down(self.up.gelu(self.up.rounded(self.mlp_norm(x)))))
 
 
 class VisionTransformer(nn.Module):

@@ -1,0 +1,133 @@
+"""Relevance between two sets of entities, and between their pairs: what CMR classifies from (Zheng et al., ACL 2020).
+
+    A = S_a S_b^T  ->  CNN  ->  relevance of entities (section 3.3)
+    r_ij = MLP_1([s_i; s_j]),  W_ij = softmax(MLP_2(r))_ij * v_i v_j,  v_i = max_k A_ik
+    the K pairs of highest W of either side  ->  R_a R_b^T  ->  CNN  ->  relevance of relations (section 3.4)
+
+Pairs are enumerated once (i < j), and MLP_1's first layer is applied to entities before they are paired, since
+W [s_i; s_j] = W' s_i + W'' s_j: no tensor over all i and j of twice the width is ever made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chiasm.layers.linear import Linear
+from chiasm.layers.recording import Tap
+
+Affinity = Callable[[Tensor, Tensor], Tensor]
+AffinityKind = Literal["dot", "dot_scaled", "cosine"]
+Gate = Literal["none", "score", "straight_through"]
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """(B, Q, D), (B, K, D) -> (B, Q, K): inner products, as the paper prints."""
+    return a @ b.transpose(1, 2)
+
+
+def dot_scaled(a: Tensor, b: Tensor) -> Tensor:
+    """(B, Q, D), (B, K, D) -> (B, Q, K): inner products divided by sqrt(D)."""
+    return dot(a, b) / a.shape[-1] ** 0.5
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """(B, Q, D), (B, K, D) -> (B, Q, K): cosines, as the released code computes."""
+    return dot(F.normalize(a, dim=-1, eps=1e-12), F.normalize(b, dim=-1, eps=1e-12))
+
+
+AFFINITIES: dict[str, Affinity] = {"dot": dot, "dot_scaled": dot_scaled, "cosine": cosine}
+
+
+class AffinityCnn(nn.Module):
+    """A matrix of affinities -> one vector: convolutions of 3 x 3, each with ReLU and max-pooling by 2, then linear.
+
+    No padding; halves are rounded down: 20 x 36 with 16 and 32 channels ends as 32 x 3 x 7.
+    """
+
+    def __init__(self, rows: int, columns: int, channels: Sequence[int], output_size: int) -> None:
+        super().__init__()
+        sizes = [1, *channels]
+        self.convolutions = nn.ModuleList(nn.Conv2d(before, after, 3) for before, after in pairwise(sizes))
+        height, width = rows, columns
+        for _ in channels:
+            height, width = (height - 2) // 2, (width - 2) // 2
+        if height < 1 or width < 1:
+            raise ValueError(f"{len(channels)} convolutions leave nothing of {rows} x {columns} affinities")
+        self.output = Linear(sizes[-1] * height * width, output_size)
+
+    def forward(self, affinity: Tensor) -> Tensor:
+        """(B, Q, K) -> (B, D)."""
+        x = affinity[:, None]
+        for convolution in self.convolutions:
+            x = F.max_pool2d(F.relu(convolution(x)), 2)
+        return F.relu(self.output(x.flatten(1)))
+
+
+class Relations(nn.Module):
+    """The pairs of one modality's entities: their vectors, and which of them matter most beside another modality.
+
+    `gate`: what lets MLP_2 learn, since choosing has no gradient. "none": nothing (the paper, literally, and the code);
+    "score": a chosen vector is multiplied by its score relative to the highest; "straight_through": by 1 with the
+    gradient of its score.
+    """
+
+    pairs: Tensor
+
+    def __init__(self, hidden_size: int, num_entities: int, *, top_k: int, gate: Gate = "none") -> None:
+        super().__init__()
+        if num_entities * (num_entities - 1) // 2 < top_k:
+            raise ValueError(f"{num_entities} entities have fewer than top_k = {top_k} pairs")
+        self.top_k, self.gate = top_k, gate
+        self.first = Linear(2 * hidden_size, 2 * hidden_size)  # of MLP_1, on [s_i; s_j]
+        self.second = Linear(2 * hidden_size, hidden_size)
+        last = nn.Linear(hidden_size // 2, 1, bias=False)  # a bias would cancel in the softmax over pairs
+        self.score = nn.Sequential(Linear(hidden_size, hidden_size // 2), nn.ReLU(), last)
+        pairs = torch.triu_indices(num_entities, num_entities, 1)
+        self.register_buffer("pairs", pairs, persistent=False)  # (2, P), i < j
+        self.tap = Tap()
+
+    def pair_vectors(self, entities: Tensor) -> Tensor:
+        """(B, N, D) -> (B, P, D): r of every pair i < j."""
+        size = entities.shape[-1]
+        left = F.linear(entities, self.first.weight[:, :size], self.first.bias)  # (B, N, 2D)
+        right = F.linear(entities, self.first.weight[:, size:])
+        return self.second(F.relu(left[:, self.pairs[0]] + right[:, self.pairs[1]]))
+
+    def forward(self, entities: Tensor, importance: Tensor, mask: Tensor | None) -> Tensor:
+        """Entities (B, N, D), their importance (B, N), mask (B, N) -> the best pairs (B, K, D), best first."""
+        vectors = self.pair_vectors(entities)
+        i, j = self.pairs
+        scores = self.score(vectors)[..., 0]
+        real = None if mask is None else mask[:, i] & mask[:, j]
+        if real is not None:
+            scores = scores.masked_fill(~real, torch.finfo(scores.dtype).min)
+        ranking = scores.softmax(-1) * importance[:, i] * importance[:, j]  # (B, P)
+        if real is not None:
+            ranking = ranking.masked_fill(~real, torch.finfo(scores.dtype).min)
+        self.tap(self._square(ranking if real is None else ranking * real, entities.shape[1]))
+        best, places = ranking.topk(self.top_k, dim=-1, sorted=True)
+        chosen = vectors.gather(1, places[..., None].expand(-1, -1, vectors.shape[-1]))
+        if real is not None:  # with fewer real pairs than K the rest is zero
+            chosen = chosen * real.gather(1, places)[..., None]
+        return chosen * self._gates(best)[..., None]
+
+    def _gates(self, best: Tensor) -> Tensor:
+        """(B, K) what each chosen vector is multiplied by."""
+        if self.gate == "none":
+            return torch.ones_like(best)
+        known = best.clamp(min=0)
+        if self.gate == "score":
+            return known / known[:, :1].clamp(min=1e-12)
+        return 1 + known - known.detach()
+
+    def _square(self, values: Tensor, entities: int) -> Tensor:
+        """(B, P) -> (B, 1, N, N): on the upper triangle."""
+        square = values.new_zeros(len(values), entities, entities)
+        square[:, self.pairs[0], self.pairs[1]] = values
+        return square[:, None]

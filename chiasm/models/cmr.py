@@ -1,0 +1,247 @@
+"""CMR: cross-modality relevance for reasoning on language and vision (Zheng, Guo & Kordjamshidi, ACL 2020).
+
+    words   -> BERT (12 layers, frozen) --\\                     words x regions ---\\
+                                           cross layers (5) ->  regions x regions  -> affinity -> CNN -> of entities
+    regions -> object layers (5) ---------/                     their best pairs   -> affinity -> CNN -> of relations
+                                                                           all relevances -> MLP of three hidden layers
+
+Nothing but relevances reaches the classifier. With two images (NLVR2) there are three relevances of each kind: text and
+image 1, text and image 2, image 1 and image 2; with one image (VQA) one. The encoders are LXMERT's, with BERT's depth.
+
+# Differs: where paper and released code disagree the default is the paper (sheet `cmr`, section 9).
+- `affinity`: the paper's raw inner products; "dot_scaled" divides by sqrt(D), "cosine" is the released code.
+- `relation_gate`: choosing the best pairs has no gradient, so the scoring network is never trained, in paper and code;
+  "score" and "straight_through" let it learn.
+- `mask_padding`: paper and code let padded words take part; here they do not, so that padding cannot change an answer.
+  False is theirs: a text is padded to `max_words` before it is encoded.
+- The cross layers are LXMERT's, which the paper's 230 M parameters and the code have; its formula is joint attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from chiasm.batch import Batch, Output, Regions, Text
+from chiasm.fusion.relevance import AFFINITIES, AffinityCnn, AffinityKind, Gate, Relations
+from chiasm.layers.initialise import initialise
+from chiasm.layers.linear import Linear
+from chiasm.layers.recording import Tap
+from chiasm.layers.transformer import LAYER_NORM_EPS
+from chiasm.models import CrossModalModel, Evidence
+from chiasm.models.lxmert import Config as EncoderConfig
+from chiasm.models.lxmert import Encoder
+from chiasm.objectives import Objective
+
+
+@dataclass(frozen=True)
+class Config:
+    """The paper's sizes; those it does not print are the released code's."""
+
+    vocab_size: int = 30522  # word pieces
+    feature_size: int = 2048  # of a region's feature vector
+    num_labels: int = 2  # answers
+    num_images: int = 2  # images per example: 1 or 2
+    max_words: int = 20  # word pieces of a text, at most
+    max_regions: int = 36  # regions of an image, at most
+    hidden_size: int = 768
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    language_layers: int = 12
+    object_layers: int = 5
+    cross_layers: int = 5
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    max_position_embeddings: int = 512
+    freeze_text: bool = True  # BERT is fixed, in evaluation mode
+    affinity: AffinityKind = "dot"
+    entity_channels: tuple[int, ...] = (16, 32)  # of the convolutions over entity affinities
+    relation_channels: tuple[int, ...] = (32,)  # and over affinities of relations
+    top_k: int = 10  # relations kept of each modality
+    relation_gate: Gate = "none"
+    mask_padding: bool = True
+    entity_relevance: bool = True  # False: Table 4's ablation; affinities still rank the relations
+    relation_relevance: bool = True  # False: Table 4's ablation
+    classifier_sizes: tuple[int, ...] = ()  # hidden layers; (): as many as its input, 768, 192
+    initializer_range: float = 0.02
+
+    def encoder(self) -> EncoderConfig:
+        """Of LXMERT's encoders."""
+        return EncoderConfig(
+            vocab_size=self.vocab_size,
+            feature_size=self.feature_size,
+            hidden_size=self.hidden_size,
+            num_attention_heads=self.num_attention_heads,
+            intermediate_size=self.intermediate_size,
+            language_layers=self.language_layers,
+            object_layers=self.object_layers,
+            cross_layers=self.cross_layers,
+            hidden_dropout=self.hidden_dropout,
+            attention_dropout=self.attention_dropout,
+            max_position_embeddings=self.max_position_embeddings,
+            padding_idx=False,
+            initializer_range=self.initializer_range,
+        )
+
+
+class Match(nn.Module):
+    """The relevance of one kind of two modalities: of their entities, and of their relations."""
+
+    def __init__(self, config: Config, rows: int, columns: int) -> None:
+        super().__init__()
+        size, k = config.hidden_size, config.top_k
+        self.affinity = AFFINITIES[config.affinity]
+        self.tap = Tap()
+        self.entities = AffinityCnn(rows, columns, config.entity_channels, size) if config.entity_relevance else None
+        self.relations = AffinityCnn(k, k, config.relation_channels, size) if config.relation_relevance else None
+
+    def forward(
+        self, a: Tensor, b: Tensor, masks: tuple[Tensor, Tensor] | None, pairs: tuple[Relations, Relations]
+    ) -> list[Tensor]:
+        """Entities (B, N, D), (B, M, D), masks (B, N), (B, M) -> relevances (B, D), of entities, of relations."""
+        found = []
+        affinity = self.affinity(a, b)  # (B, N, M)
+        both = None if masks is None else masks[0][:, :, None] & masks[1][:, None, :]
+        shown = affinity if both is None else affinity * both
+        self.tap(shown[:, None])
+        if self.entities is not None:
+            found.append(self.entities(shown))
+        if self.relations is not None:
+            ranked = affinity if both is None else affinity.masked_fill(~both, torch.finfo(affinity.dtype).min)
+            first, second = masks if masks is not None else (None, None)
+            best_a = pairs[0](a, _importance(ranked.amax(2), first), first)
+            best_b = pairs[1](b, _importance(ranked.amax(1), second), second)
+            found.append(self.relations(self.affinity(best_a, best_b)))
+        return found
+
+
+class Cmr(CrossModalModel):
+    """LXMERT's encoders, relevances, a classifier of relevances."""
+
+    streams: ClassVar[frozenset[str]] = frozenset({"text", "regions"})
+    config: Config
+
+    def __init__(self, config: Config, objectives: Mapping[str, Objective]) -> None:
+        super().__init__(config, objectives)
+        if config.num_images not in (1, 2):
+            raise ValueError(f"num_images is {config.num_images}; CMR reads one image or two")
+        if not (config.entity_relevance or config.relation_relevance):
+            raise ValueError("without entity_relevance and relation_relevance there is nothing to classify")
+        self.encoder = Encoder(config.encoder())
+        gate, k = config.relation_gate, config.top_k
+        self.text_side = Relations(config.hidden_size, config.max_words, top_k=k, gate=gate)
+        self.image_side = Relations(config.hidden_size, config.max_regions, top_k=k, gate=gate)
+        self.text_image = Match(config, config.max_words, config.max_regions)  # one for both images
+        two = config.num_images == 2
+        self.image_image = Match(config, config.max_regions, config.max_regions) if two else None
+        kinds = int(config.entity_relevance) + int(config.relation_relevance)
+        size = config.hidden_size * kinds * (3 if two else 1)
+        self.classifier = _classifier(size, config.classifier_sizes or (size, 768, 192), config.num_labels)
+        initialise(self, config.initializer_range)
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(not self._is_idle(name))
+
+    def forward(self, batch: Batch) -> Output:
+        """Text (B, T), Regions (I, R) -> scores "answer" (B, A), state "relevances" (B, n * D)."""
+        text, regions = self._checked(batch)
+        images = self.config.num_images
+        words, objects, _ = self.encoder(text, regions)
+        words_mask = _of_examples(text.attention_mask, text.index).repeat_interleave(images, 0)
+        known = regions.attention_mask if regions.attention_mask is not None else regions.boxes.new_ones(()).bool()
+        objects_mask = _of_examples(known.expand(regions.features.shape[:2]), regions.index)
+        words, words_mask = _padded(words, words_mask, self.config.max_words)
+        objects, objects_mask = _padded(objects, objects_mask, self.config.max_regions)
+        masks = (words_mask, objects_mask) if self.config.mask_padding else None
+        relations = self.text_side, self.image_side
+        found = [r.unflatten(0, (-1, images)).flatten(1) for r in self.text_image(words, objects, masks, relations)]
+        if self.image_image is not None:
+            first, second = objects[0::2], objects[1::2]
+            both = (objects_mask[0::2], objects_mask[1::2]) if self.config.mask_padding else None
+            found += self.image_image(first, second, both, (relations[1], relations[1]))
+        relevances = torch.cat(found, 1)
+        return Output({"answer": self.classifier(relevances)}, {"relevances": relevances})
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The encoders' attention, and the affinity of words and regions."""
+        affinity = Evidence("affinity", "text", "regions", ("text_image.tap",), "affinity of words and regions")
+        found = (*self.encoder.evidence("encoder."), affinity)
+        if not self.config.relation_relevance:
+            return found
+        return (*found, Evidence("relation", "text", "text", ("text_side.tap",), "ranking of pairs of words"))
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The table of word pieces, where gradients of the text are taken."""
+        return self.encoder.text_embedding.words
+
+    def idle_parameters(self) -> frozenset[str]:
+        """The frozen BERT, LXMERT's pooler, and what only ranks relations and so gets no gradient."""
+        return frozenset(name for name, _ in self.named_parameters() if self._is_idle(name))
+
+    def train(self, mode: bool = True) -> Cmr:
+        """The frozen BERT stays in evaluation mode."""
+        super().train(mode)
+        if self.config.freeze_text:
+            self.encoder.text_embedding.eval()
+            self.encoder.language_layers.eval()
+        return self
+
+    def _is_idle(self, name: str) -> bool:
+        frozen = ("encoder.text_embedding.", "encoder.language_layers.") if self.config.freeze_text else ()
+        unread = ("encoder.pooler.",)
+        literal = self.config.relation_gate == "none" and "_side.score." in name
+        unused = not self.config.relation_relevance and "_side." in name
+        return name.startswith((*frozen, *unread)) or literal or unused
+
+    def _checked(self, batch: Batch) -> tuple[Text, Regions]:
+        """The streams, after a check that they are what this model was built for."""
+        text, regions, config = batch.text, batch.regions, self.config
+        if text is None or regions is None:
+            raise ValueError("CMR needs text and regions; add [text] and [regions] sections to the recipe")
+        images = 1 if regions.index is None else regions.index.shape[1]
+        if images != config.num_images:
+            raise ValueError(f"this model reads {config.num_images} image(s) per example, the batch has {images}")
+        given = text.input_ids.shape[1], regions.features.shape[1]
+        if given[0] > config.max_words or given[1] > config.max_regions:
+            raise ValueError(
+                f"{given[0]} word pieces and {given[1]} regions for a model of {config.max_words} and "
+                f"{config.max_regions}; set [text] max_length and [regions] max_regions"
+            )
+        if config.mask_padding or given[0] == config.max_words:
+            return text, regions
+        padding = (0, config.max_words - given[0])
+        ids, mask = F.pad(text.input_ids, padding), F.pad(text.attention_mask, padding)
+        types = None if text.token_type_ids is None else F.pad(text.token_type_ids, padding)
+        return replace(text, input_ids=ids, attention_mask=mask, token_type_ids=types), regions
+
+
+Model = Cmr
+
+
+def _importance(best: Tensor, mask: Tensor | None) -> Tensor:
+    """(B, N) the highest affinity of each entity; 0 for one that is not there."""
+    return best if mask is None else best.masked_fill(~mask, 0.0)
+
+
+def _classifier(size: int, hidden: tuple[int, ...], labels: int) -> nn.Sequential:
+    """n -> GELU, LN -> ReLU ... -> labels."""
+    first, *rest = hidden
+    layers: list[nn.Module] = [Linear(size, first), nn.GELU(), nn.LayerNorm(first, eps=LAYER_NORM_EPS)]
+    for before, after in zip([first, *rest], rest, strict=False):
+        layers += [Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers, Linear([first, *rest][-1], labels))
+
+
+def _of_examples(rows: Tensor, index: Tensor | None) -> Tensor:
+    """(I, ...), (B, S) -> (B*S, ...)."""
+    return rows if index is None else rows[index.flatten()]
+
+
+def _padded(states: Tensor, mask: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """(B, N, D), (B, N) -> the same of `size` entities, the last ones nothing."""
+    missing = size - states.shape[1]
+    return F.pad(states, (0, 0, 0, missing)), F.pad(mask, (0, missing))

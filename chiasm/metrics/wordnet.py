@@ -102,8 +102,16 @@ class WordNet:
         return found
 
     def synonyms(self, word: str) -> frozenset[tuple[str, int]]:
-        """The keys (pos, offset) of all synsets of a word and its base forms: two words that share one are synonyms."""
-        return frozenset((synset.pos, synset.offset) for synset in self.synsets(word))
+        """The keys (pos, offset) of the synsets of a word and its base forms: two words that share one are synonyms.
+
+        As METEOR has it: base forms are the irregular ones, or else the first regular one that is a word at all, and
+        they count as any part of speech (children: child; leaps: leap, which is a noun and a verb).
+        """
+        bases = [base for pos in FILES for base in self._exceptions[pos].get(word, ())]
+        regular = (form for pos in FILES for form in _without_endings([word], pos))
+        known = (form for form in regular if any(form in index for index in self._index.values()))
+        forms = [word, *(bases or [form for form in [next(known, None)] if form])]
+        return frozenset((pos, at) for pos in FILES for form in forms for at in self._offsets(form, pos))
 
     def synset(self, pos: str, offset: int) -> Synset:
         """The synset whose line begins `offset` bytes into `data.<pos>`. Raises ValueError when none begins there."""
@@ -197,8 +205,8 @@ class WordNet:
 
     def _offsets(self, entry: str, pos: str) -> list[int]:
         """Of an entry's synsets, the commonest first. Line: pos, synsets, pointers, pointer..., two counts, offsets."""
-        fields = self._index[pos][entry].split()
-        return [int(offset) for offset in fields[-int(fields[1]) :]]
+        fields = self._index[pos].get(entry, "").split()
+        return [int(offset) for offset in fields[-int(fields[1]) :]] if fields else []
 
     def _read(self, pos: str, offset: int) -> Synset:
         """Line: offset, file, type, words (hexadecimal), word and id each, pointers, symbol/offset/pos/target each."""

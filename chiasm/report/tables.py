@@ -27,21 +27,29 @@ def percent_range(estimate: Estimate, digits: int = 1) -> str:
     return f"{100 * estimate.low:.{digits}f}–{100 * estimate.high:.{digits}f}"
 
 
-NUMBERS = frozenset({"distribution", "mae", "rmse", "r2", "pearson"})  # metrics that are not shares of cases
+# Metrics that are not shares of cases. CIDEr runs to 10; papers print it times 100.
+NUMBERS = frozenset(
+    {"distribution", "mae", "rmse", "r2", "pearson", "cider", "cider_d", "vocabulary_usage", "rare_used"}
+)
 
 
 def value_of(name: str, estimate: Estimate) -> str:
     """A metric's value: a share as a percentage, any other as a number."""
     if name.partition("/")[0] not in NUMBERS:
         return percent(estimate.value)
-    return "–" if math.isnan(estimate.value) else f"{estimate.value:.3g}"
+    return "–" if math.isnan(estimate.value) else _number(estimate.value)
 
 
 def range_of(name: str, estimate: Estimate) -> str:
     """A metric's 95 % interval, in the unit of its value."""
     if name.partition("/")[0] not in NUMBERS or math.isnan(estimate.value):
         return percent_range(estimate)
-    return f"{estimate.low:.3g} to {estimate.high:.3g}"
+    return f"{_number(estimate.low)} to {_number(estimate.high)}"
+
+
+def _number(value: float) -> str:
+    """Three digits, and all of a large whole number: 0.123, 12.3, 1,378."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -20,18 +20,27 @@ CHUNK_ENTRIES = 4_000_000  # weights held at once while resampling: 32 MB
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value between `low` and `high` (95 %), from `n` cases. Shares are in [0, 1]."""
+    """A value between `low` and `high` (95 %), from `n` cases.
+
+    A `share` is in [0, 1] and printed in per cent; anything else (an error, a correlation) has a unit of its own.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    share: bool = True
 
     def __str__(self) -> str:
-        return f"{100 * self.value:.1f} ({100 * self.low:.1f}-{100 * self.high:.1f}, n={self.n})"
+        return f"{self.text(self.value)} ({self.text(self.low)}-{self.text(self.high)}, n={self.n})"
+
+    def text(self, value: float) -> str:
+        """A number in the unit of this estimate: 0.8970 -> "89.7" of a share, "0.897" otherwise."""
+        return f"{100 * value:.1f}" if self.share else f"{value:.4g}"
 
     def to_json(self) -> dict[str, float]:
-        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+        found = {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+        return found if self.share else {**found, "share": False}
 
 
 def share(correct: float, n: int) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,7 +34,9 @@ def evaluate(
     error = predicted - true
     columns = np.stack([np.ones_like(t), np.abs(error), error**2, (p - t) ** 2, t, p, t * t, p * p, t * p], axis=1)
     resampling = Resampling(len(t) if groups is None else groups)
-    return dict(zip(["mae", "rmse", "r2", "pearson"], resampling.of_sums(columns, _statistics), strict=True))
+    found = resampling.of_sums(columns, _statistics)
+    names = ["mae", "rmse", "r2", "pearson"]
+    return {name: replace(estimate, share=False) for name, estimate in zip(names, found, strict=True)}
 
 
 def _statistics(sums: Array) -> Array:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chiasm.training.table_file import Table
-from chiasm.training.table_text import all_measures
+from chiasm.training.table_text import all_measures, is_share
 from chiasm.training.tables import MeasuredRow
 
 OURS, PRINTED = "#1f5fa8", "#b3541e"
@@ -33,17 +33,18 @@ def table_picture(table: Table, measured: Sequence[MeasuredRow], file: Path, *, 
 
 
 def _panel(panel: Any, measured: Sequence[MeasuredRow], column: str) -> None:
-    """One measure of every row."""
+    """One measure of every row: shares in per cent, anything else in its own unit."""
+    scale = 100 if is_share(measured, column) else 1
     for line, one in enumerate(measured):
         ours, printed = one.estimate(column), one.row.paper.get(column)
         if ours is not None:
-            reach = [[100 * (ours.value - ours.low)], [100 * (ours.high - ours.value)]]
-            panel.errorbar([100 * ours.value], [line], xerr=reach, fmt="o", color=OURS, markersize=4, capsize=2)
-            seeds = [100 * metrics[column].value for metrics in one.seeds if column in metrics]
+            reach = [[scale * (ours.value - ours.low)], [scale * (ours.high - ours.value)]]
+            panel.errorbar([scale * ours.value], [line], xerr=reach, fmt="o", color=OURS, markersize=4, capsize=2)
+            seeds = [scale * metrics[column].value for metrics in one.seeds if column in metrics]
             if len(seeds) > 1:
                 panel.plot(seeds, [line] * len(seeds), "|", color=OURS, markersize=6)
         if printed is not None:
-            panel.plot([100 * printed], [line], "D", mfc="none", mec=PRINTED, markersize=5)
+            panel.plot([scale * printed], [line], "D", mfc="none", mec=PRINTED, markersize=5)
     panel.set_title(column, fontsize=8)
     panel.tick_params(axis="x", labelsize=7)
     panel.grid(axis="x", alpha=0.3)

@@ -11,7 +11,9 @@ from chiasm.training.tables import MeasuredRow
 
 
 def table_lines(table: Table, measured: Sequence[MeasuredRow], *, generated: bool) -> list[list[str]]:
-    """The cells of a text or Markdown table: a heading, then a row for each row; per cent, printed beside ours.
+    """The cells of a text or Markdown table: a heading, then a row for each row; printed beside ours.
+
+    Shares are in per cent, errors and correlations in their own unit.
 
     The last columns are the paired tests against the reference row, one for each part of the table.
     """
@@ -30,7 +32,7 @@ def table_lines(table: Table, measured: Sequence[MeasuredRow], *, generated: boo
         cells = [one.row.name]
         for column in columns:
             printed = one.row.paper.get(column)
-            cells += ["-" if printed is None else f"{100 * printed:.2f}"] if printed_too else []
+            cells += ["-" if printed is None else _printed(printed, measured, column)] if printed_too else []
             cells.append(_ours(one, column))
         if table.reference:
             cells += [str(one.against.get(part, "-")) for part in parts]
@@ -42,7 +44,18 @@ def _ours(one: MeasuredRow, column: str) -> str:
     ours, spread = one.estimate(column), one.spread(column)
     if ours is None:
         return "-"
-    return f"{ours}{f' sd {100 * spread:.1f}' if spread is not None else ''}"
+    return f"{ours}{f' sd {ours.text(spread)}' if spread is not None else ''}"
+
+
+def _printed(value: float, measured: Sequence[MeasuredRow], column: str) -> str:
+    return f"{100 * value:.2f}" if is_share(measured, column) else f"{value:g}"
+
+
+def is_share(measured: Sequence[MeasuredRow], column: str) -> bool:
+    """Whether a column holds shares: as it was measured, or, where nothing was, when no printed number is above 1."""
+    ours = [one.estimate(column) for one in measured]
+    known = [estimate.share for estimate in ours if estimate is not None]
+    return known[0] if known else all(one.row.paper.get(column, 0.0) <= 1 for one in measured)
 
 
 def all_measures(measured: Sequence[MeasuredRow]) -> tuple[str, ...]:

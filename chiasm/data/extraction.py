@@ -3,8 +3,8 @@
     images -> list, sorted by id -> parts of 256 -> workers -> records of each part, aside -> the store, in order
 
 An extraction may be killed at any moment and begun again: finished batches are kept. Neither the number of workers nor
-interruptions change which images are computed together; the store is the same to the last byte where torch computes with
-as many threads.
+interruptions change which images are computed together; the store is the same to the last byte where torch computes
+with as many threads.
 """
 
 from __future__ import annotations

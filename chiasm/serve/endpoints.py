@@ -89,7 +89,7 @@ class Service:
         def run(rows: Sequence[Example]) -> list[bytes]:
             return [json.dumps({"views": served.find_regions(rows[0])}).encode()]
 
-        row = Row(id="1", images=request.images)
+        row = Row.model_validate({"images": request.images})
         return Response(await self._alone(row, run), media_type="application/json")
 
     async def bundles(self) -> Response:

@@ -68,7 +68,9 @@ class Holding:
         self.budget, self.amount = budget, 0
 
     def take(self, amount: int) -> None:
-        """Raises `Refused`, as `Budget.take` does."""
+        """Raises `Refused`: as `Budget.take` does, and 413 when the request would never fit."""
+        if self.amount and self.amount + amount > self.budget.limit:
+            raise Refused(413, f"the request alone holds more than {self.budget.limit:,} {self.budget.what}: send less")
         self.budget.take(amount)
         self.amount += amount
 

@@ -18,6 +18,8 @@ from chiasm.serve.app import make_app
 from chiasm.serve.endpoints import Service
 from chiasm.serve.guard import Guard
 from chiasm.tasks import Prediction
+from chiasm.training.data import BadRowPolicy, read_splits
+from chiasm.training.recipe import Recipe
 from tests.serve.small import picture
 
 
@@ -82,6 +84,12 @@ class Gate:
 
     def answer_json(self, answer: Prediction) -> dict[str, Any]:
         return {"id": answer.id, "answer": answer.answer}
+
+
+def held_out(recipe: Recipe) -> list[Example]:
+    """Examples of the recipe's generated world that it was not trained on."""
+    splits = read_splits(recipe, None, BadRowPolicy("stop"), show=False)
+    return list(splits.get("test") or splits["validation"])
 
 
 @contextmanager

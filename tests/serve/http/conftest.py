@@ -27,6 +27,13 @@ def client(served: Served) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
+def table_predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """A model of rows of text and table, hardly trained."""
+    recipe = load_recipe("text_tabular_rows").tiny().with_settings(["training.epochs=1"])
+    return Predictor(train(recipe, out=tmp_path_factory.mktemp("table") / "run", show=False).bundle)
+
+
+@pytest.fixture(scope="session")
 def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that has learnt a little of the generated world."""
     recipe = load_recipe("demo").tiny().with_settings(["training.epochs=2"])

@@ -70,6 +70,9 @@ def test_a_budget_is_given_back_as_a_whole() -> None:
             other.take(5)
         assert refusal.value.retry_after == 1
         one.take(4)
+        with pytest.raises(Refused, match="alone holds more than 10 things") as never:
+            one.take(1)
+        assert never.value.status == 413
     assert budget.held == 0
     with Holding(budget) as alone:
         alone.take(50)  # larger than the budget, but alone: each request has limits of its own

@@ -20,6 +20,7 @@ from chiasm.serve.endpoints import Service
 from chiasm.serve.examples import to_try
 from chiasm.serve.predictor import Predictor
 from chiasm.serve.served import Served
+from tests.serve.http.asking import held_out
 from tests.serve.http.raw import running
 from tests.serve.small import examples, picture, small_bundle
 
@@ -299,6 +300,28 @@ def test_a_service_that_has_gone_is_said(browser: Any) -> None:
     found.page.get_by_role("button", name="Ask").click()
     found.page.locator(".message", has_text="cannot be reached").first.wait_for()
     found.context.close()
+
+
+def test_a_table_has_a_field_for_each_column(browser: Any, table_predictor: Predictor) -> None:
+    tried = tuple(to_try(held_out(table_predictor.bundle.recipe)))
+    with running(Service([Served("table", table_predictor, tried)])) as (host, port):
+        found = Page(browser, f"http://{host}:{port}/")
+        found.page.locator("#strip button").nth(2).click()
+        fields = found.page.locator("#columns label")
+        assert fields.count() == len(table_predictor.bundle.preprocessors["table"].column_names)  # type: ignore[attr-defined]
+        number = found.page.locator("#columns input").first
+        number.fill("20")
+        found.page.get_by_role("button", name="Ask").click()
+        found.page.locator(".columns li").first.wait_for()
+        assert found.page.locator(".columns li").count() == fields.count()
+        before = found.page.locator(".panel .answers .value").all_inner_texts()
+        number.fill("")  # missing
+        found.page.get_by_role("button", name="Ask").click()
+        found.page.locator(".columns li").first.wait_for()
+        assert found.page.locator(".panel .answers .value").all_inner_texts() != before
+        assert found.errors == []
+        found.keep("table")
+        found.context.close()
 
 
 def test_a_large_photo_with_a_rotation_shows_its_regions_upright(opened: Page, tmp_path: Path) -> None:

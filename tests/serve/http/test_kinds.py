@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chiasm.data.conversation import Conversation
-from chiasm.data.example import Example
 from chiasm.serve.endpoints import Service
 from chiasm.serve.predictor import Predictor
 from chiasm.serve.served import Served
-from chiasm.training.data import BadRowPolicy, read_splits
-from chiasm.training.recipe import Recipe, load_recipe
+from chiasm.training.recipe import load_recipe
 from chiasm.training.run import train
-from tests.serve.http.asking import Client, closing
-
-
-def trained(recipe: Recipe, folder: Path) -> Predictor:
-    """A predictor of the recipe, hardly trained."""
-    return Predictor(train(recipe, out=folder / "run", show=False).bundle)
-
-
-def held_out(recipe: Recipe) -> list[Example]:
-    splits = read_splits(recipe, None, BadRowPolicy("stop"), show=False)
-    return list(splits.get("test") or splits["validation"])
+from tests.serve.http.asking import Client, closing, held_out
 
 
 @pytest.fixture(scope="module")
-def table_recipe() -> Recipe:
-    return load_recipe("text_tabular_rows").tiny().with_settings(["training.epochs=1"])
-
-
-@pytest.fixture(scope="module")
-def table(table_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with closing(Service([Served("table", trained(table_recipe, tmp_path_factory.mktemp("table")))])) as client:
+def table(table_predictor: Predictor) -> Iterator[Client]:
+    with closing(Service([Served("table", table_predictor)])) as client:
         yield client
 
 
-def test_a_table_is_answered_and_explained_by_its_columns(table: Client, table_recipe: Recipe) -> None:
+def test_a_table_is_answered_and_explained_by_its_columns(table: Client, table_predictor: Predictor) -> None:
     (described,) = table.get("/bundles").json()["bundles"]
     names = [column["name"] for column in described["columns"]]
     assert described["needs"] == ["table", "text"]
     assert any(column["classes"] for column in described["columns"])
     assert any(column["classes"] is None for column in described["columns"])
-    example = held_out(table_recipe)[0]
+    example = held_out(table_predictor.bundle.recipe)[0]
     row = {"text": example.values["text"], "table": example.values["table"]}
     assert table.post("/predict", row).status_code == 200
     found = table.post("/explain", {**row, "attention": True}).json()
@@ -78,7 +62,7 @@ def utterances(conversation: Conversation) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_a_dialogue_is_answered_as_the_predictor_does(tmp_path: Path) -> None:
     recipe = load_recipe("coin_planted").tiny().with_settings(["training.epochs=1"])
-    predictor = trained(recipe, tmp_path)
+    predictor = Predictor(train(recipe, out=tmp_path / "run", show=False).bundle)
     example = held_out(recipe)[3]
     row = {"dialogue": utterances(example.values["dialogue"]), "position": example.values["position"]}
     with closing(Service([Served("dialogue", predictor)])) as client:

@@ -12,7 +12,7 @@ from chiasm.explain.faithfulness import Faithfulness, faithfulness_of
 from chiasm.explain.methods import method
 from chiasm.explain.probe import Probe
 
-METHODS = ("attention_gradient", "integrated_gradients", "gradient_input", "rollout")
+METHODS = ("graph_flow", "attention_gradient", "integrated_gradients", "gradient_input", "rollout")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from chiasm.data.distinct import MEMBER
 from chiasm.data.example import Example
 from chiasm.data.images import open_image
 from chiasm.explain.attribution import METHODS, Attribution, attribute
@@ -32,6 +34,12 @@ class View:
     image: Image
     boxes: Tensor  # (R, 4) float: x1, y1, x2, y2 divided by the image's width and height
     patches: bool = False  # the boxes are the cells of a grid: too many and too alike to be numbered
+    nodes: bool = False  # the boxes are those of a scene graph's nodes
+
+    @property
+    def stream(self) -> str:
+        """Whose items the boxes are."""
+        return "images" if self.patches else "scene_graph" if self.nodes else "regions"
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Explanation:
     maps: tuple[Maps, ...]
     attributions: tuple[Attribution, ...]
     expected: Any = None  # the right answer as the example holds it, None when unknown
+    nodes: tuple[str, ...] = ()  # what the nodes of the example's scene graph are called
 
     @property
     def main(self) -> Attribution | None:
@@ -72,18 +81,19 @@ class Explanation:
         return [float(values[list(word.positions)].sum()) for word in self.words()]
 
     def region_relevance(self, attribution: Attribution, view: int = 0) -> list[float]:
-        """The relevance of each region, or patch, of one view."""
-        boxes = self.views[view].boxes
-        stream, first = ("images", 1) if self.views[view].patches else ("regions", 0)  # the summary comes first
+        """The relevance of each region, patch or node of one view."""
+        boxes, stream = self.views[view].boxes, self.views[view].stream
+        first = 1 if stream == "images" else 0  # the summary comes before the patches
         if stream not in attribution.relevance:
             return [0.0] * len(boxes)
         values = attribution.relevance[stream][view, first : first + len(boxes)]
         return [float(value) for value in values]
 
     def item_names(self, stream: str, size: int) -> list[str]:
-        """What the `size` rows or columns of a map are called: the text's tokens, the words that the model wrote,
-        otherwise their numbers."""
-        for name, items in (("text", self.tokens), ("words", self.prediction.heads.get("words", ()))):
+        """What the `size` rows or columns of a map are called: the text's tokens, the words that the model wrote, the
+        nodes of a graph, otherwise their numbers."""
+        words = self.prediction.heads.get("words", ())
+        for name, items in (("text", self.tokens), ("words", words), ("scene_graph", self.nodes)):
             if stream == name and len(items) == size:
                 return list(items)
         return [str(i + 1) for i in range(size)]
@@ -142,6 +152,7 @@ def explain_example(
         maps=maps,
         attributions=attribute(question, methods, random_orders=random_orders, seed=seed),
         expected=example.values.get("answer"),
+        nodes=_nodes(bundle, example),
     )
 
 
@@ -185,8 +196,21 @@ def _tokens(bundle: Bundle, text: str | None) -> tuple[str, ...]:
     return () if preprocessor is None or text is None else tuple(preprocessor.tokens(text))
 
 
+def _nodes(bundle: Bundle, example: Example) -> tuple[str, ...]:
+    preprocessor: Any = bundle.preprocessors.get("scene_graph")
+    return () if preprocessor is None else tuple(" ".join(words) for words in preprocessor.graph(example).words)
+
+
 def _views(example: Example, batch: Batch) -> tuple[View, ...]:
-    """The example's images, upright, with the boxes that the model was given: of regions, of patches, or none."""
+    """The example's images, upright, with the boxes that the model was given: of regions, of patches, or none.
+
+    A model that reads scene graphs reads no image: one that can be opened is shown with the nodes' boxes.
+    """
+    if batch.scene_graph is not None:
+        shown = [image for image in example.values.get("images") or () if _is_there(image)]
+        boxes = batch.scene_graph.boxes
+        nodes = torch.zeros(0, 4) if boxes is None else boxes[0][batch.scene_graph.node_mask[0]].cpu()
+        return tuple(View(open_image(image), nodes, nodes=True) for image in shown)
     grid = None if batch.images is None or batch.images.attention_mask is None else batch.images.attention_mask.shape[1]
     boxes = torch.zeros(0, 4) if grid is None else patch_boxes(grid - 1)
     views = []
@@ -194,6 +218,11 @@ def _views(example: Example, batch: Batch) -> tuple[View, ...]:
         given = boxes if batch.regions is None else _real(batch, row)
         views.append(View(open_image(value), given, patches=batch.regions is None and grid is not None))
     return tuple(views)
+
+
+def _is_there(image: Any) -> bool:
+    """Whether an image value is more than the name of a file that is missing."""
+    return not isinstance(image, str | Path) or Path(str(image).partition(MEMBER)[0]).exists()
 
 
 def patch_boxes(count: int) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from chiasm.batch import Batch, Images, Output, Stream, Table, Text
+from chiasm.batch import Batch, Images, Output, SceneGraph, Stream, Table, Text
 from chiasm.models import CrossModalModel
 from chiasm.objectives.answers import answer_shares, number, one_answer
 from chiasm.tasks import BaseTask
@@ -97,11 +97,14 @@ def items(stream: Stream) -> Tensor | None:
     """(rows, K) bool: what can be hidden in a stream; None for a stream that is not a sequence.
 
     Of a text these are its words: [CLS] and [SEP], the first and the last real position, always stay. Of a table they
-    are its columns: numbers, then categories. Of whole images, whose patches have a mask, they are the patches.
+    are its columns: numbers, then categories. Of whole images, whose patches have a mask, they are the patches. Of a
+    scene graph they are its nodes.
     """
     if isinstance(stream, Table):
         columns = stream.numbers.shape[1] + stream.categories.shape[1]
         return torch.ones(stream.num_rows, columns, dtype=torch.bool, device=stream.numbers.device)
+    if isinstance(stream, SceneGraph):
+        return stream.node_mask.clone()
     mask = getattr(stream, "attention_mask", None)
     if mask is None:
         features = getattr(stream, "features", None)
@@ -123,12 +126,14 @@ def hide(batch: Batch, name: str, hidden: Tensor) -> Batch:
     """The batch without the items of stream `name` where `hidden` (rows, K) is true: their mask bit is False.
 
     Nothing attends to a hidden word or region; the others keep their positions and boxes. A hidden number of a table
-    is 0, the middle of its transformed column; a hidden category is unknown.
+    is 0, the middle of its transformed column; a hidden category is unknown. With a hidden node its edges are gone.
     """
     streams = dict(batch.streams())
     stream: Any = streams[name]
     if isinstance(stream, Table):
         changed: Any = _without_columns(stream, hidden)
+    elif isinstance(stream, SceneGraph):
+        changed = replace(stream, node_mask=stream.node_mask & ~hidden)
     else:
         mask = stream.attention_mask if stream.attention_mask is not None else torch.ones_like(hidden)
         changed = replace(stream, attention_mask=mask & ~hidden)

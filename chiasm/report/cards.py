@@ -22,6 +22,7 @@ STREAMS = {  # what the items of a stream are called
     "choices": "words of the choices",
     "table": "columns",
     "dialogue": "utterances",
+    "scene_graph": "things",
     "audio": "sound",
     "video": "frames",
 }
@@ -57,7 +58,7 @@ def _state(example: Example) -> str:
 
 
 def _alt(explanation: Explanation, view: int) -> str:
-    count, what = len(explanation.views[view].boxes), "patches" if explanation.views[view].patches else "regions"
+    count, what = len(explanation.views[view].boxes), STREAMS[explanation.views[view].stream]
     which = f" {view + 1}" if len(explanation.views) > 1 else ""
     return f"image{which} of example {explanation.prediction.id}, with {count} {what}"
 
@@ -143,7 +144,7 @@ def _details(explanation: Explanation, name: str) -> Html | None:
 
 def _method(explanation: Explanation, attribution: Attribution, name: str) -> Html:
     """Another method's shading, with its scores."""
-    seen = {"regions", "images"} & set(attribution.relevance)
+    seen = {"regions", "images", "scene_graph"} & set(attribution.relevance)
     views = _pictures(explanation, attribution, name) if seen else []
     words = explanation.words()
     text = tag("p", shaded_words(words, explanation.word_relevance(attribution))) if words else None

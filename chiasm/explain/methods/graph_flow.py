@@ -16,6 +16,8 @@ TITLE = "flow on the graph"
 
 def attribute(probe: Probe) -> dict[str, Tensor]:
     """{"scene_graph": (rows, N)}, never negative; empty for a model without attention between nodes."""
+    if not any(evidence.key == "scene_graph" for evidence in probe.model.evidence()):
+        return {}
     _, maps = observe(probe.model, probe.batch)
     between = [m for m in maps if m.evidence.kind == "relation" and m.evidence.query == "scene_graph"]
     gates = [m for m in maps if m.evidence.kind == "gate" and m.evidence.key == "scene_graph"]

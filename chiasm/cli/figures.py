@@ -12,7 +12,7 @@ from chiasm.cli._inputs import Bundle
 
 def command(
     bundle: Bundle,
-    image: Annotated[Path, typer.Option(metavar="FILE", help="The image.")],
+    image: Annotated[list[Path], typer.Option(metavar="FILE", help="The image; twice for a model that takes two.")],
     text: Annotated[str, typer.Option(metavar="TEXT", help="The question, statement or sentence.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the pictures, the page and the numbers.")] = Path(
         "runs/figures"
@@ -25,6 +25,7 @@ def command(
     ] = None,
     head: Annotated[int | None, typer.Option(min=1, help="Of figure 3.  [default: the mean of all heads]")] = None,
     objects: Annotated[int, typer.Option(min=2, help="How many objects the recovered graph has (figure 4).")] = 8,
+    view: Annotated[int, typer.Option(min=1, help="Which of several images figures 4 and 5 are of.")] = 1,
     names: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Names of the regions, one a line.  [default: numbers]")
     ] = None,
@@ -48,7 +49,7 @@ def command(
     from chiasm.serve.predictor import Predictor
 
     predictor = Predictor.load(bundle)
-    explanation = predictor.explain(images=[str(image)], text=text, methods=(METHOD,))
+    explanation = predictor.explain(images=[str(one) for one in image], text=text, methods=(METHOD,))
     drawn = attention_figures(
         explanation,
         bert=bert,
@@ -56,6 +57,7 @@ def command(
         head=None if head is None else head - 1,
         names=None if names is None else names.read_text(encoding="utf-8").splitlines(),
         keep=objects,
+        view=view - 1,
     )
     paths = write_figures(drawn, out)
     title = f"What {predictor.bundle.recipe.name} looks at"

@@ -40,20 +40,24 @@ def attention_figures(
     head: int | None = None,
     names: Sequence[str] | None = None,
     keep: int = 8,
+    view: int = 0,
 ) -> list[Drawn]:
-    """The figures that the model's evidence allows, for the first image of the example.
+    """The figures that the model's evidence allows.
 
     - `bert`: a BERT (folder, or name on the Hub) to stand beside the language layers
     - `layer`, `head`: of figure 3, from 0; by default the layers that point most to the next and the previous word
     - `names` of the regions; by default their numbers
     - `keep`: how many objects the recovered graph has
+    - `view`: which of the example's images figures 4 and 5 are of, from 0
 
-    Raises ValueError when the model has no such layer or head, or records no attention at all.
+    Raises ValueError when there is no such layer, head or image, or the model records no attention at all.
     """
+    if not 0 <= view < max(1, len(explanation.views)):
+        raise ValueError(f"the example has {len(explanation.views)} image(s); there is no image {view + 1}")
     drawn = [
         *_language(explanation, bert, layer, head),
-        *_objects(explanation, names, keep),
-        *_cross(explanation, names),
+        *_objects(explanation, names, keep, view),
+        *_cross(explanation, names, view),
         *_relevance(explanation),
     ]
     if not drawn:
@@ -114,25 +118,25 @@ def _language(explanation: Explanation, bert: str | Path | None, layer: int | No
     ]
 
 
-def _objects(explanation: Explanation, names: Sequence[str] | None, keep: int) -> list[Drawn]:
+def _objects(explanation: Explanation, names: Sequence[str] | None, keep: int, view: int) -> list[Drawn]:
     maps = _maps(explanation, "regions", "regions")
     if maps is None or not explanation.views:
         return []
-    view = explanation.views[0]
-    count = len(view.boxes)
-    graph = object_graph(maps.layers[0][0, :, :count, :count], keep=keep)
-    figure = draw_objects(graph, view.image, view.boxes, _names(names, view.boxes))
+    seen = explanation.views[view]
+    count = len(seen.boxes)
+    graph = object_graph(maps.layers[0][view, :, :count, :count], keep=keep)
+    figure = draw_objects(graph, seen.image, seen.boxes, _names(names, seen.boxes))
     caption = "The first object layer: who looks at whom, and the graph of the objects that are looked at most."
     return [_drawn("figure_4_objects", caption, figure, graph.to_json())]
 
 
-def _cross(explanation: Explanation, names: Sequence[str] | None) -> list[Drawn]:
+def _cross(explanation: Explanation, names: Sequence[str] | None, view: int) -> list[Drawn]:
     there, back = _maps(explanation, "text", "regions"), _maps(explanation, "regions", "text")
     if there is None or back is None or not explanation.views:
         return []
-    boxes = explanation.views[0].boxes
+    boxes = explanation.views[view].boxes
     words, count = len(explanation.tokens), len(boxes)
-    to_objects, to_words = there.mean()[0, :words, :count], back.mean()[0, :count, :words]
+    to_objects, to_words = there.mean()[view, :words, :count], back.mean()[view, :count, :words]
     graph = CrossGraph(explanation.tokens, to_objects, to_words)
     caption = "Words and objects tied by attention, both ways: pronouns pink, nouns blue, articles red."
     numbers = {"received": graph.received().tolist(), "kinds": graph.kinds(), "by_kind": graph.share_of_kinds()}

@@ -47,6 +47,20 @@ def test_a_layer_or_head_that_is_not_there_is_refused(explanation: Explanation) 
         attention_figures(explanation, head=4)
 
 
+def test_the_second_of_two_images_is_drawn_when_asked_for() -> None:
+    row = examples(1, images=2)[0]
+    boxes = ([[2, 2, 20, 20], [8, 6, 40, 30]], [[2, 2, 20, 20], [8, 6, 40, 30], [30, 10, 60, 40]])
+    two = type(row)("p", {**row.values, "boxes": boxes})
+    found = explain_example(small_bundle([row], images=2), two, methods=(), random_orders=2)
+    received = [
+        {one.name: one for one in attention_figures(found, view=view)}["figure_4_objects"].numbers["received"]
+        for view in (0, 1)
+    ]
+    assert [len(values) for values in received] == [2, 3]
+    with pytest.raises(ValueError, match=r"2 image\(s\); there is no image 3"):
+        attention_figures(found, view=2)
+
+
 def test_names_must_be_as_many_as_the_regions(explanation: Explanation) -> None:
     with pytest.raises(ValueError, match="2 names for 3 regions"):
         attention_figures(explanation, names=["a", "b"])

@@ -63,7 +63,10 @@ class Linear(nn.Linear):
         if torch.is_grad_enabled():
             # A training step may follow, and torch's fused optimisers change W without raising its version.
             self._packed.clear()
-        y = nn.functional.linear(x, self.weight[start:stop], self.bias[start:stop])
+        weight, bias = self.weight, self.bias
+        if (start, stop) != (0, self.out_features):  # a slice of everything would cost a copy of the gradient
+            weight, bias = weight[start:stop], bias[start:stop]
+        y = nn.functional.linear(x, weight, bias)
         return nn.functional.gelu(y) if then == "gelu" else y
 
     def _kind(self, x: Tensor) -> str | None:

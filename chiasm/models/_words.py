@@ -146,12 +146,6 @@ class WritingModel(CrossModalModel):
         return next(self.parameters()).device
 
 
-def lstm_step(cell: nn.LSTMCell, x: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, K, F), (B, K, D), (B, K, D) -> the next (B, K, D) twice."""
-    new, kept = cell(x.flatten(0, 1), (hidden.flatten(0, 1), memory.flatten(0, 1)))
-    return new.view_as(hidden), kept.view_as(memory)
-
-
 def regions_of(batch: Batch) -> tuple[Tensor, Tensor]:
     """Features (B, R, F) and mask (B, R) of the one image of each example. Raises ValueError without regions."""
     regions = batch.regions

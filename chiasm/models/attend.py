@@ -23,9 +23,10 @@ from chiasm.batch import Batch, Output
 from chiasm.heads.decode import State
 from chiasm.heads.words import WordOptions, word_targets
 from chiasm.layers.additive import AdditiveAttention
+from chiasm.layers.cells import LSTMCell
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.linear import Linear
-from chiasm.models._words import ATTENTION, HEAD, WritingModel, lstm_step, mean_of, regions_of
+from chiasm.models._words import ATTENTION, HEAD, WritingModel, mean_of, regions_of
 from chiasm.objectives import Objective
 
 
@@ -61,7 +62,7 @@ class Attend(WritingModel):
         self.first_hidden = Linear(seen, size)
         self.first_cell = Linear(seen, size)
         self.gate = Linear(size, seen)
-        self.lstm = nn.LSTMCell(config.embedding_size + seen, size)
+        self.lstm = LSTMCell(config.embedding_size + seen, size)
         self.targets = word_targets(config, size, self.words)
         if config.targets == "trained":
             nn.init.uniform_(self.targets.weight, -0.1, 0.1)  # type: ignore[arg-type]
@@ -84,7 +85,7 @@ class Attend(WritingModel):
         memory, hidden = state.memory, state.beams["hidden"]
         weights, context = self.attention(hidden, memory["keys"], memory["cells"], memory["mask"])
         given = torch.cat([embedded, torch.sigmoid(self.gate(hidden)) * context], -1)
-        hidden, cell = lstm_step(self.lstm, given, hidden, state.beams["cell"])
+        hidden, cell = self.lstm(given, hidden, state.beams["cell"])
         return self.dropout(hidden), weights, state.after(hidden=hidden, cell=cell)
 
     def losses(self, output: Output, batch: Batch) -> dict[str, Tensor]:

@@ -24,6 +24,7 @@ from chiasm.batch import Batch, Text
 from chiasm.heads.decode import State
 from chiasm.heads.words import WordOptions, word_targets
 from chiasm.layers.additive import AdditiveAttention
+from chiasm.layers.cells import GRUCell
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.linear import Linear
 from chiasm.layers.recurrent import SkippingGRU
@@ -58,7 +59,7 @@ class GruTranslation(WritingModel):
         self.first_state = Linear(2 * size, size)
         self.attention = AdditiveAttention(2 * size, size, size)
         self.words = nn.Embedding(config.num_words, config.embedding_size)
-        self.decoder = nn.GRUCell(config.embedding_size + 2 * size, size)
+        self.decoder = GRUCell(config.embedding_size + 2 * size, size)
         output = Linear(size + 2 * size + config.embedding_size, config.output_size)
         self.targets = nn.Sequential(output, word_targets(config, config.output_size, self.words))
         self.dropout = Dropout(config.dropout)
@@ -83,7 +84,7 @@ class GruTranslation(WritingModel):
         memory, hidden = state.memory, state.beams["hidden"]
         weights, context = self.attention(hidden, memory["keys"], memory["states"], memory["mask"])
         given = torch.cat([embedded, context], -1)
-        hidden = self.decoder(given.flatten(0, 1), hidden.flatten(0, 1)).view_as(hidden)
+        hidden = self.decoder(given, hidden)
         return torch.cat([hidden, context, embedded], -1), weights, state.after(hidden=hidden)
 
     def get_input_embeddings(self) -> nn.Module:

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from chiasm.batch import Batch
 from chiasm.heads.decode import State
 from chiasm.heads.words import WordOptions, word_targets
+from chiasm.layers.cells import LSTMCell
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.linear import Linear
-from chiasm.models._words import WritingModel, lstm_step, mean_of, regions_of
+from chiasm.models._words import WritingModel, mean_of, regions_of
 from chiasm.objectives import Objective
 
 
@@ -48,7 +49,7 @@ class Tell(WritingModel):
         self.image = Linear(config.feature_size, config.embedding_size)
         self.words = nn.Embedding(config.num_words, config.embedding_size)
         nn.init.uniform_(self.words.weight, -0.1, 0.1)
-        self.lstm = nn.LSTMCell(config.embedding_size, config.hidden_size)
+        self.lstm = LSTMCell(config.embedding_size, config.hidden_size)
         self.targets = word_targets(config, config.hidden_size, self.words)
         self.dropout = Dropout(config.dropout)
 
@@ -56,7 +57,7 @@ class Tell(WritingModel):
         """Regions (B, R, F) -> beams "hidden", "cell" (B, 1, D), after the image."""
         image = self.image(mean_of(*regions_of(batch)))[:, None]
         zero = image.new_zeros(len(image), 1, self.config.hidden_size)
-        hidden, cell = lstm_step(self.lstm, image, zero, zero)
+        hidden, cell = self.lstm(image, zero, zero)
         return State({}, {"hidden": hidden, "cell": cell})
 
     def embed(self, words: Tensor) -> Tensor:
@@ -65,7 +66,7 @@ class Tell(WritingModel):
 
     def features(self, state: State, embedded: Tensor) -> tuple[Tensor, None, State]:
         """(B, K, E) -> f (B, K, D), None, state."""
-        hidden, cell = lstm_step(self.lstm, embedded, state.beams["hidden"], state.beams["cell"])
+        hidden, cell = self.lstm(embedded, state.beams["hidden"], state.beams["cell"])
         return self.dropout(hidden), None, state.after(hidden=hidden, cell=cell)
 
 

@@ -23,9 +23,10 @@ from chiasm.batch import Batch
 from chiasm.heads.decode import State
 from chiasm.heads.words import WordOptions, word_targets
 from chiasm.layers.additive import AdditiveAttention
+from chiasm.layers.cells import LSTMCell
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.linear import Linear
-from chiasm.models._words import WritingModel, lstm_step, mean_of, regions_of
+from chiasm.models._words import WritingModel, mean_of, regions_of
 from chiasm.objectives import Objective
 
 
@@ -55,8 +56,8 @@ class UpDown(WritingModel):
         self.whole = Linear(config.feature_size, size)
         self.parts = Linear(config.feature_size, size)
         self.attention = AdditiveAttention(size, size, config.attention_size)
-        self.top_down = nn.LSTMCell(2 * size + config.embedding_size, size)
-        self.language = nn.LSTMCell(2 * size, size)
+        self.top_down = LSTMCell(2 * size + config.embedding_size, size)
+        self.language = LSTMCell(2 * size, size)
         self.targets = word_targets(config, size, self.words)
         self.dropout = Dropout(config.dropout)
 
@@ -78,9 +79,9 @@ class UpDown(WritingModel):
         memory, beams = state.memory, state.beams
         whole = memory["whole"][:, None].expand(-1, embedded.shape[1], -1)
         given = torch.cat([beams["h2"], whole, embedded], -1)
-        h1, c1 = lstm_step(self.top_down, given, beams["h1"], beams["c1"])
+        h1, c1 = self.top_down(given, beams["h1"], beams["c1"])
         weights, context = self.attention(h1, memory["keys"], memory["parts"], memory["mask"])
-        h2, c2 = lstm_step(self.language, torch.cat([context, h1], -1), beams["h2"], beams["c2"])
+        h2, c2 = self.language(torch.cat([context, h1], -1), beams["h2"], beams["c2"])
         return self.dropout(h2), weights, state.after(h1=h1, c1=c1, h2=h2, c2=c2)
 
 

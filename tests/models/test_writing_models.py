@@ -171,10 +171,10 @@ def test_a_step_of_up_down_is_the_papers(formula_weights: Callable[..., nn.Modul
     features, zero = given.regions.features[:1], torch.zeros(1, 12)
     whole, parts = torch.relu(model.whole(features.mean(1))), torch.relu(model.parts(features))
     word = torch.relu(model.words.weight[START])[None]
-    h1, _ = model.top_down(torch.cat([zero, whole, word], 1), (zero, zero))
+    h1, _ = model.top_down(torch.cat([zero, whole, word], 1), zero, zero)
     compared = torch.tanh(model.attention.keys(parts) + model.attention.query(h1)[:, None])
     weights = (compared @ model.attention.score.weight[0]).softmax(1)
-    h2, _ = model.language(torch.cat([(weights[..., None] * parts).sum(1), h1], 1), (zero, zero))
+    h2, _ = model.language(torch.cat([(weights[..., None] * parts).sum(1), h1], 1), zero, zero)
     scores, _ = model.step(model.start(given[:1]), torch.tensor([[START]]))
     torch.testing.assert_close(scores[0, 0], model.targets(h2)[0], atol=1e-6, rtol=1e-5)
 

@@ -15,7 +15,7 @@ from chiasm.training.recipe import load_recipe
 from chiasm.training.run import train
 
 
-def test_validity_prefers_careful_people(tmp_path: Path) -> None:
+def test_validity_prefers_people_who_say_something(tmp_path: Path) -> None:
     world = generate(
         "scenes",
         tmp_path / "world",

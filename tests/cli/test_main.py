@@ -67,7 +67,7 @@ def test_no_verb_is_wrong_usage_and_shows_the_help(capsys: pytest.CaptureFixture
 
 def test_an_unknown_verb_is_wrong_usage_and_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("trian") == 2
-    assert "did you mean 'train'?" in capsys.readouterr().err
+    assert "did you mean 'train'" in capsys.readouterr().err
 
 
 def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

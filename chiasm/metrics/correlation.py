@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from chiasm.metrics.estimate import QUANTILES, Array, Estimate, Resampling, share
+from chiasm.metrics.estimate import QUANTILES, Array, Estimate, Resampling
 
 KENDALL_DRAWS = 200  # one costs a sort of all cases
 VARIANTS = ("b", "c")  # b corrects for ties, c for unequal numbers of different values
@@ -17,12 +17,12 @@ VARIANTS = ("b", "c")  # b corrects for ties, c for unequal numbers of different
 def spearman(first: ArrayLike, second: ArrayLike, *, groups: Sequence[object] | None = None) -> Estimate:
     """Spearman's rho of n pairs in [-1, 1]: Pearson's r of their ranks, ties getting the mean rank.
 
-    (nan, 0, 1) for fewer than two pairs, NaN where one list is constant. Intervals resample pairs (or `groups`).
+    NaN for fewer than two pairs and where one list is constant. Intervals resample pairs (or `groups`).
     Raises ValueError for lists of other lengths and for numbers that are not finite.
     """
     a, b = _paired(first, second)
     if len(a) < 2:
-        return share(0, 0)
+        return Estimate(float("nan"), -1.0, 1.0, len(a), share=False)
     resampling = Resampling(len(a) if groups is None else groups)
     value = _rho(np.ones((1, len(a))), a, b)[0]
     drawn = np.concatenate([_rho(weights[:, resampling.unit], a, b) for weights in resampling.weights(len(a))])
@@ -39,14 +39,14 @@ def kendall(
 ) -> Estimate:
     """Kendall's tau-b or tau-c of n pairs in [-1, 1].
 
-    (nan, 0, 1) for fewer than two pairs, NaN where one list is constant. Intervals resample pairs (or `groups`).
+    NaN for fewer than two pairs and where one list is constant. Intervals resample pairs (or `groups`).
     Raises ValueError for lists of other lengths, numbers that are not finite, and an unknown variant.
     """
     if variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r} of Kendall's tau; expected b or c")
     a, b = _paired(first, second)
     if len(a) < 2:
-        return share(0, 0)
+        return Estimate(float("nan"), -1.0, 1.0, len(a), share=False)
     resampling = Resampling(len(a) if groups is None else groups, draws=draws)
     drawn = []
     for weights in resampling.weights(len(a)):
@@ -83,9 +83,9 @@ def _ranks(weights: Array, values: Array) -> Array:
 
 def _estimate(value: float, drawn: Array, n: int) -> Estimate:
     if not np.isfinite(value):
-        return Estimate(float("nan"), -1.0, 1.0, n)
+        return Estimate(float("nan"), -1.0, 1.0, n, share=False)
     low, high = np.nanquantile(drawn, QUANTILES)
-    return Estimate(float(value), float(min(value, low)), float(max(value, high)), n)
+    return Estimate(float(value), float(min(value, low)), float(max(value, high)), n, share=False)
 
 
 def _paired(first: ArrayLike, second: ArrayLike) -> tuple[Array, Array]:

@@ -28,21 +28,19 @@ def percent_range(estimate: Estimate, digits: int = 1) -> str:
 
 
 # Metrics that are not shares of cases. CIDEr runs to 10; papers print it times 100.
-NUMBERS = frozenset(
-    {"distribution", "mae", "rmse", "r2", "pearson", "cider", "cider_d", "vocabulary_usage", "rare_used"}
-)
+NUMBERS = frozenset({"distribution", "mae", "rmse", "r2", "pearson", "cider", "cider_d"})
 
 
 def value_of(name: str, estimate: Estimate) -> str:
     """A metric's value: a share as a percentage, any other as a number."""
-    if name.partition("/")[0] not in NUMBERS:
+    if estimate.share and name.partition("/")[0] not in NUMBERS:
         return percent(estimate.value)
     return "–" if math.isnan(estimate.value) else _number(estimate.value)
 
 
 def range_of(name: str, estimate: Estimate) -> str:
     """A metric's 95 % interval, in the unit of its value."""
-    if name.partition("/")[0] not in NUMBERS or math.isnan(estimate.value):
+    if (estimate.share and name.partition("/")[0] not in NUMBERS) or math.isnan(estimate.value):
         return percent_range(estimate)
     return f"{_number(estimate.low)} to {_number(estimate.high)}"
 

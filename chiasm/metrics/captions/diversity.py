@@ -7,6 +7,7 @@ sentences and shrink when sentences are drawn twice, so their intervals are boot
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
@@ -22,7 +23,7 @@ RARE = 100  # occurrences in the training captions up to which a word counts as 
 def vocabulary_usage(sentences: Sequence[str]) -> Estimate:
     """VU: the number of different words in all sentences (sheet `fixed_targets`, section 5)."""
     table = Index(sentences, order=1).counts[0]
-    return _different(table, lambda kinds, total: kinds)
+    return replace(_different(table, lambda kinds, total: kinds), share=False)
 
 
 def distinct(sentences: Sequence[str], *, order: int = MAX_ORDER) -> dict[str, Estimate]:
@@ -46,7 +47,7 @@ def rare_words(sentences: Sequence[str], occurrences: Mapping[str, int], *, at_m
     if of_each.any():
         resampling = Resampling(len(sentences))
         shares = resampling.of_sums(table, lambda sums: sums[:, :1] / np.maximum(1, sums[:, 1:]))[0]
-    return {"rare_share": shares, "rare_used": _different(rare, lambda kinds, total: kinds)}
+    return {"rare_share": shares, "rare_used": replace(_different(rare, lambda kinds, total: kinds), share=False)}
 
 
 def self_bleu(groups: Sequence[Sequence[str]]) -> dict[str, Estimate]:

@@ -1,0 +1,94 @@
+"""`chiasm captions`: scores, validity, agreement with people and captions side by side, from files to files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from chiasm.cli import main
+
+from ..data.test_caption_files import write_judgements
+
+REFERENCES = {
+    "1": ["A dog runs on grass.", "A brown dog on the grass."],
+    "2": ["A cat sleeps.", "The cat sleeps on a bed."],
+    "3": ["Two birds fly.", "Some birds in the sky."],
+}
+RESULTS = {"1": "a dog on grass", "2": "a cat on a bed", "3": "a seagull"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "references.json").write_text(json.dumps(REFERENCES))
+    (tmp_path / "first.json").write_text(json.dumps(RESULTS))
+    (tmp_path / "second.json").write_text(json.dumps({**RESULTS, "3": "two birds"}))
+    return tmp_path
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["captions", *map(str, words)])
+    return int(ended.value.code or 0)
+
+
+def width(file: Path) -> int:
+    with Image.open(file) as image:
+        return image.width
+
+
+def test_scores_are_shown_and_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("--references", folder / "references.json", "--training", folder / "references.json", "--at-most", 0)
+    assert run("score", folder / "first.json", *given, "--out", folder / "out") == 0
+    found = json.loads((folder / "out" / "scores.json").read_text())
+    assert {"bleu1", "bleu4", "rouge_l", "cider_d", "cider", "vocabulary_usage", "rare_used"} <= set(found)
+    assert [name for name in found if name.startswith("meteor_exact_stem")]
+    assert found["vocabulary_usage"]["value"] == 7
+    assert found["rare_used"]["value"] == 1  # seagull, which training never had
+    assert "cider_d" in capsys.readouterr().out
+
+
+def test_captions_of_other_images_are_refused_in_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "first.json").write_text(json.dumps({"1": "a dog"}))
+    assert run("score", folder / "first.json", "--references", folder / "references.json") == 1
+    assert "2 of 3 images have no result" in capsys.readouterr().err
+
+
+def test_validity_is_written_with_its_figure(folder: Path) -> None:
+    out = folder / "out"
+    assert run("validity", folder / "references.json", "--captions", 2, "--out", out) == 0
+    found = json.loads((out / "validity.json").read_text())
+    assert list(found) == ["1", "2", "3"]
+    assert sum(found["1"]) == pytest.approx(1)
+    assert width(out / "validity.png") > 100
+
+
+def test_an_unknown_metric_is_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("validity", folder / "references.json", "--metric", "cidre") == 2
+    assert "did you mean 'cider'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_two_systems_stand_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (20, 10), "red").save(folder / "3.png")
+    given = ("--training", folder / "references.json", "--at-most", 0, "--images", folder, "--out", folder / "out")
+    assert run("compare", folder / "first.json", folder / "second.json", *given) == 0
+    assert width(folder / "out" / "side_by_side.png") > 100
+    shown = capsys.readouterr().out
+    assert "first" in shown
+    assert "rare_share" in shown
+
+
+def test_agreement_with_people_is_measured_on_both_kinds_of_captions(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_judgements(folder)
+    with (folder / "ExpertAnnotations.txt").open("a") as file:
+        file.write("b.jpg\ta.jpg#1\t2\t2\t1\nb.jpg\tb.jpg#1\t4\t4\t4\n")
+    assert run("people", folder, "--meteor", "--out", folder / "out") == 0
+    found = json.loads((folder / "out" / "people_experts.json").read_text())
+    assert found["cider_d"]["published"] == 0.439
+    assert found["bleu4"]["tau"]["n"] == 6  # three grades of each of two captions that are none of the image's
+    assert "validity by cider" in found
+    assert "captions of the image itself" in capsys.readouterr().out

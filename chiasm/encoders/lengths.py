@@ -9,17 +9,25 @@ from torch import Tensor
 
 from chiasm.batch import Text
 
-GROUP = 8  # texts in a group at least: smaller products cost more than padding
+GROUP = 8  # texts in a group at least, at BERT-base's width: smaller products cost more than padding
 GROUPS = 8  # at most
 WORTH = 0.1  # the share of the positions that must be saved
 
 
-def length_groups(text: Text) -> list[Tensor]:
-    """Text (B, T) -> the positions of the examples, in groups of like length; one group where little would be saved."""
+def fewest_texts(hidden_size: int) -> int:
+    """How many texts a group has at least: more where states are narrower, and calls cost more than their products."""
+    return GROUP * max(1, round((768 / hidden_size) ** 2))
+
+
+def length_groups(text: Text, fewest: int) -> list[Tensor]:
+    """Text (B, T) -> the positions of the examples, in groups of at least `fewest` texts of like length.
+
+    One group where there are too few, or little would be saved.
+    """
     lengths = last_positions(text.attention_mask)
     if text.index is not None:
         lengths = lengths[text.index[:, 0]]
-    count = min(GROUPS, len(lengths) // GROUP)
+    count = min(GROUPS, len(lengths) // fewest)
     whole = torch.arange(len(lengths), device=lengths.device)
     if count < 2:
         return [whole]

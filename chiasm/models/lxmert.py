@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.batch import Batch, Output, Regions, Text
-from chiasm.encoders.lengths import length_groups, trimmed
+from chiasm.encoders.lengths import fewest_texts, length_groups, trimmed
 from chiasm.encoders.regions import RegionEmbedding
 from chiasm.encoders.text import TextEmbedding
 from chiasm.fusion.cross import CrossModalityLayer, SeparateCrossAttention, SharedCrossAttention
@@ -36,6 +36,8 @@ from chiasm.layers.stack import Stack
 from chiasm.layers.transformer import TransformerLayer
 from chiasm.models import CrossModalModel, Evidence
 from chiasm.objectives import Objective
+
+LARGE_GROUP = 64  # texts: a batch of answers should hold several groups
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Encoder(nn.Module):
             self.object_layers = _layers(config, config.object_layers)
             self.cross_layers = Stack(_cross_layer(config) for _ in range(config.cross_layers))
         self.pooler = Pooler(config.hidden_size)
+        self.fewest_in_group = fewest_texts(config.hidden_size)
 
     def forward(self, text: Text, regions: Regions) -> tuple[Tensor, Tensor, Tensor]:
         """Text (B, T), Regions (I, R) -> language (B*S, T, D), objects (B*S, R, D), pooled (B*S, D)."""
@@ -106,7 +109,7 @@ class Encoder(nn.Module):
         once for all of them. While evidence is recorded all texts also pass as one, for the taps.
         """
         plain = torch.is_grad_enabled() or text.input_ids.device.type != "cpu"
-        groups = [] if plain else length_groups(text)
+        groups = [] if plain else length_groups(text, self.fewest_in_group)
         if len(groups) < 2:
             return self._pooled(text, regions)
         if is_recording(self):
@@ -221,8 +224,8 @@ class Lxmert(CrossModalModel):
         return Output(scores={"answer": self.answer_head(pooled)}, states={"pooled": pooled})
 
     def groups_lengths(self) -> bool:
-        """With images: `Encoder.pooled`."""
-        return self.config.use_images
+        """With images, when it is wide enough for groups to pay (`Encoder.pooled`)."""
+        return self.config.use_images and self.encoder.fewest_in_group <= LARGE_GROUP
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of word pieces, where gradients of the text are taken."""

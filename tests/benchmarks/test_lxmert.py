@@ -63,3 +63,14 @@ def test_every_kernel_has_a_rate(scripts: None) -> None:
     forget("kernels")
     assert len(found) == 5
     assert all(rate > 0 for rate in found.values())
+
+
+@pytest.mark.slow
+def test_peak_memory_is_of_one_model_each(scripts: None, capsys: pytest.CaptureFixture[str]) -> None:
+    import lxmert
+
+    lxmert.main(["memory", "--size", "small", "--batches", "8", "--threads", "1", "--json"])
+    forget("lxmert", "lxmert_setup")
+    peaks = last_line(capsys)["training"]["peak_mb"]
+    assert set(peaks) == {"transformers", "float32", "bfloat16"}
+    assert all(peak > 100 for peak in peaks.values())

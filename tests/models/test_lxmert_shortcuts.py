@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chiasm.batch import Batch, Regions, Text
-from chiasm.encoders.lengths import last_positions, length_groups, trimmed
+from chiasm.encoders.lengths import fewest_texts, last_positions, length_groups, trimmed
 from chiasm.layers import kernels
 from chiasm.layers.precision import set_precision
 from chiasm.layers.recording import record
@@ -19,7 +19,9 @@ ANSWERS = 5
 def model(**changes: int) -> Lxmert:
     torch.manual_seed(0)
     config = Config(**{**SIZES, "language_layers": 2, "object_layers": 2, "cross_layers": 2, **changes})
-    return Lxmert(config, {}).eval()
+    built = Lxmert(config, {}).eval()
+    built.encoder.fewest_in_group = 8  # as at full width
+    return built
 
 
 def questions(rows: int, images: int, each: int = 1) -> Batch:
@@ -50,7 +52,7 @@ def one_by_one(asked: Lxmert, batch: Batch) -> torch.Tensor:
 def test_groups_of_like_length_answer_as_one_by_one(images: int) -> None:
     asked, batch = model(num_images=images), questions(40, 7, images)
     assert batch.text is not None
-    assert len(length_groups(batch.text)) == 5
+    assert len(length_groups(batch.text, 8)) == 5
     torch.testing.assert_close(asked(batch).scores["answer"], one_by_one(asked, batch), rtol=0, atol=1e-5)
 
 
@@ -120,13 +122,22 @@ def test_rounded_answers_stay_near(precision: str) -> None:
 
 def test_texts_of_one_length_or_few_texts_are_one_group() -> None:
     mask = torch.ones(40, 12, dtype=torch.bool)
-    assert len(length_groups(Text(mask.long(), mask))) == 1
+    assert len(length_groups(Text(mask.long(), mask), 8)) == 1
     few = questions(15, 7).text
     assert few is not None
-    assert len(length_groups(few)) == 1
+    assert len(length_groups(few, 8)) == 1
 
 
 def test_a_hidden_word_in_the_middle_is_no_end() -> None:
     mask = torch.tensor([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]]).bool()
     assert last_positions(mask).tolist() == [4, 1, 0]
     assert trimmed(Text(mask.long(), mask)).input_ids.shape == (3, 4)
+
+
+def test_narrow_models_have_larger_groups_and_leave_lengths_to_others() -> None:
+    assert fewest_texts(768) == 8
+    assert fewest_texts(128) == 288
+    with torch.device("meta"):
+        assert Lxmert(Config(), {}).groups_lengths()
+        assert not Lxmert(Config(use_images=False), {}).groups_lengths()
+        assert not Lxmert(Config(hidden_size=128, num_attention_heads=4), {}).groups_lengths()

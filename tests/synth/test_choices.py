@@ -115,6 +115,20 @@ def test_the_rationale_does_not_repeat_the_answer(folder: Path) -> None:
             )
 
 
+def test_no_two_rationales_contradict_each_other(folder: Path) -> None:
+    """Of two that do, one is right, which would tell without the picture."""
+    seen = 0
+    for entry in entries(folder):
+        said = set()
+        for text in entry["rationale_choices"]:
+            direction = " ".join(word for word in text[3:-1] if isinstance(word, str))
+            if direction in world.OPPOSITE:
+                said.add((direction, text[-2][0]))
+        seen += len(said)
+        assert not any((world.OPPOSITE[direction], anchor) in said for direction, anchor in said)
+    assert seen > 100
+
+
 def test_a_held_out_colour_is_never_said_of_its_kind_in_training(folder: Path) -> None:
     held_out = world.held_out(SEED)
     for entry in entries(folder):

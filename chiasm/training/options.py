@@ -18,7 +18,7 @@ class Training:
     procedure: str = "ordinary"  # a file of training/procedures
     procedure_options: Mapping[str, Any] = field(default_factory=dict)
 
-    start: str = ""  # a bundle, or a BERT as transformers saves it, whose weights training begins with
+    start: str = ""  # what training begins with: a bundle, a published LXMERT or BERT, or word vectors
     start_options: Mapping[str, Any] = field(default_factory=dict)  # keywords of `initial.start_from`
 
     epochs: int = 4

@@ -220,14 +220,16 @@ class Predictor:
     def _predicted(self, dataset: EncodedDataset, top_k: int, batch_size: int | None) -> list[Prediction]:
         """The answers, as many rows at once as asked for, or as memory allows."""
         model, task = self.bundle.model, self.bundle.task
-        if batch_size is None and self._rows_at_once is None:
-            self._rows_at_once = rows_at_once(model, dataset[_longest(dataset)]) if len(dataset) > 1 else 1
+        if batch_size is None and len(dataset) > 1:
+            if self._rows_at_once is None:
+                self._rows_at_once = rows_at_once(model, dataset[_longest(dataset)])
+            batch_size = self._rows_at_once
 
         def answered(rows: int) -> list[Prediction]:
             return predict(model, task, dataset, batch_size=rows, top_k=top_k)
 
-        found, fitting = with_fewer(answered, batch_size or self._rows_at_once or 1)
-        if len(dataset) > 1 and batch_size is None:
+        found, fitting = with_fewer(answered, batch_size or 1)
+        if self._rows_at_once is not None and batch_size == self._rows_at_once:
             self._rows_at_once = fitting
         return found
 

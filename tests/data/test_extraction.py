@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chiasm.data import extraction, extraction_part, records
+from chiasm.data import extraction, extraction_part, extraction_workers, records
 from chiasm.data.example import DataError
 from chiasm.data.extraction import extract
 from chiasm.data.extraction_part import batches, read_part
@@ -78,7 +78,7 @@ def test_nothing_but_bad_images_make_no_store(tmp_path: Path) -> None:
         extract({}, tmp_path / "store", "grid", GRID)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_and_begun_again_it_loses_nothing_and_does_nothing_twice(tmp_path: Path, workers: int) -> None:
     images = draw(tmp_path / "images", 160, side=300)
     words = [str(tmp_path / "images"), str(tmp_path / "store"), str(workers), "80"]
@@ -122,19 +122,23 @@ def test_several_processes_give_the_same_store(tmp_path: Path) -> None:
     assert done.done == 7
 
 
-def test_what_a_worker_cannot_do_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [("print('failed no room left', flush=True)", "no room left"), ("pass", "it ended without a word")],
+)
+def test_what_a_worker_cannot_do_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, told: str) -> None:
     images = draw(tmp_path / "images", 2)
-    real = extraction_part.Work
-
-    def foreign(*words: Any, **more: Any) -> Any:
-        work = real(*words, **more)
-        return real(work.extractor, work.options, {**work.identity, "version": "0"}, work.dtype)
-
-    monkeypatch.setattr(extraction, "Work", foreign)
-    with pytest.raises(
-        DataError, match=r"a worker process could not go on: the features in this worker were made by grid"
-    ):
+    monkeypatch.setattr(extraction_workers, "WORKER", ("-c", f"import sys; sys.stdin.readline(); {says}"))
+    with pytest.raises(DataError, match=f"a worker process could not go on: {told}"):
         extract(images, tmp_path / "store", "grid", GRID, part_size=1, workers=2)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_worker_with_another_version_of_the_extractor_does_not_begin() -> None:
+    made = make_extractor("grid", GRID)
+    work = extraction_part.Work("grid", made.options, {**made.identity.to_json(), "version": "0"}, "float16")
+    with pytest.raises(DataError, match=r"the features in this worker were made by grid 2 .* but grid 0"):
+        work.make()
 
 
 @pytest.mark.slow

@@ -186,8 +186,11 @@ def _right(predictions: Sequence[Prediction], dataset: EncodedDataset) -> Right:
     answers = [example.values.get("answer") for example in dataset.examples]
     if not all(isinstance(answer, str | bool | int | list | tuple | Mapping) for answer in answers):
         return {}
+    sets = {str(example.info.get("set") or "") for example in dataset.examples}
+    only = sets.pop() if len(sets) == 1 else ""
+    prefix = f"{only}/" if only else ""  # read as one of several sets: the same examples as without the others
     return {
-        e.id: (_score(p.answer, answer), str(e.info.get("cluster", e.info.get("image_id", e.id))))
+        e.id.removeprefix(prefix): (_score(p.answer, answer), str(e.info.get("cluster", e.info.get("image_id", e.id))))
         for e, p, answer in zip(dataset.examples, predictions, answers, strict=True)
     }
 

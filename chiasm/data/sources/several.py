@@ -1,8 +1,9 @@
 """Several sources one after the other, each under its own name: captions and questions about the same pictures.
 
 A split is "<source>/<split>", for example "vqa/train"; it is read from the folder `<source>` below the data folder if
-there is one, else from the data folder itself. An example's id gets its source's name in front, and `info["set"]` is
-that name. Such rows pre-train LXMERT, and add other sets' questions to a fine-tuning (its Table 4, "DA").
+there is one, else, and where all sets share one `images` folder, from the data folder itself. An example's id gets its
+source's name in front, and `info["set"]` is that name. Such rows pre-train LXMERT, and add other sets' questions to a
+fine-tuning (its Table 4, "DA").
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def read(
     if not slash or name not in source_names() or not inner:
         raise DataError(f"split {split!r}: '<source>/<split>' is expected, with a source among {source_names()}")
     module = source(name)
-    place = folder / name if (folder / name).is_dir() else folder
+    place = folder / name if (folder / name).is_dir() and not (folder / "images").exists() else folder
     limits = {"limit": limit} if limit and "limit" in inspect.signature(module.read).parameters else {}
     examples: list[Example] = module.read(place, inner, **limits)
     graphs = read_scene_graphs(place, inner) if named_boxes else None

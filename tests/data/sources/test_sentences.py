@@ -126,9 +126,12 @@ def test_several_sources_keep_their_names_and_share_named_boxes(tmp_path: Path) 
 def test_annotators_answers_become_one_when_asked(tmp_path: Path) -> None:
     asked = {"questions": [{"question_id": 1, "image_id": 7, "question": "Is it red?"}], "data_subtype": "train2014"}
     given = [{"answer": a} for a in ("yes", "no", "yes")]
+    (tmp_path / "images").mkdir()  # shared by all sets, as in the generated world, which has a folder "vqa" too
+    (tmp_path / "images" / "7.png").touch()
     write(tmp_path, "vqa/v2_OpenEnded_mscoco_train_questions.json", asked)
     write(tmp_path, "vqa/v2_mscoco_train_annotations.json", {"annotations": [{"question_id": 1, "answers": given}]})
     (row,) = several.read(tmp_path, "vqa/train")
     assert row.values["answer"] == ["yes", "no", "yes"]
+    assert row.values["images"] == (str(tmp_path / "images" / "7.png"),)
     (row,) = several.read(tmp_path, "vqa/train", one_answer=True)
     assert row.values["answer"] == "yes"

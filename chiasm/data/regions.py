@@ -107,6 +107,16 @@ class Preprocess(Preprocessor):
         """Look images up in this store from now on. Raises `DataError` when another extractor made it."""
         self._store = FeatureStore(folder, expected=self._identity)
 
+    @property
+    def extractor(self) -> Extractor | None:
+        """What finds regions in images; None when they are looked up in a store."""
+        return self._extractor
+
+    def use_extractor(self, extractor: Extractor) -> None:
+        """Find regions by this extractor from now on. Raises `DataError` when it gives other features."""
+        self._identity.check(extractor.identity, where="the given extractor")
+        self._extractor = extractor
+
     def encode(self, examples: Sequence[Example]) -> RegionsColumn:
         if self._store is not None:
             return self._look_up(self._store, examples)

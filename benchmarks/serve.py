@@ -77,6 +77,7 @@ class Running:
 def server(bundle: Path, batch: int, threads: int) -> Iterator[Running]:
     """`chiasm serve` in a process of its own, ended by SIGTERM."""
     words = [sys.executable, "-m", "chiasm", "serve", str(bundle), "--port", "0", "--batch", str(batch)]
+    words += ["--seconds", "600"]  # so that on a busy machine nothing is refused for its age
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout

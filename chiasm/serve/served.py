@@ -16,6 +16,7 @@ from chiasm.explain.attribution import METHODS
 from chiasm.report.tables import to_plain
 from chiasm.serve.evidence import evidence_of
 from chiasm.serve.predictor import PredictionError, Predictor
+from chiasm.serve.remembered import remember_regions
 from chiasm.tasks import Prediction
 
 ROLES = frozenset({"text", "images", "table", "graph", "dialogue"})  # what a request can hold
@@ -157,6 +158,7 @@ def serve_all(folders: Iterable[str | Path], *, device: str = "cpu") -> list[Ser
         if not equals or Path(str(given)).exists():
             said, folder = "", str(given)
         predictor = Predictor.load(folder, device=device)
+        remember_regions(predictor.bundle)
         name = said or predictor.bundle.recipe.name or Path(folder).name
         number = 2
         while (name if number == 2 else f"{name}-{number - 1}") in found:

@@ -6,6 +6,7 @@ import { make, percent, roving, say, shares } from "./dom.js";
 import { largest, lookOf, matrix, waysToLook } from "./evidence.js";
 import { Picture } from "./picture.js";
 
+const WORDS = "Point at a word to see the words that it looks at.";
 const HINT = "Point at a word to see its regions, at a region to see its words. With the keyboard: Tab and the arrow keys; Enter keeps a choice, Escape lets go.";
 
 const LABELLED = 64; // rows and columns of a table that somebody reads
@@ -167,11 +168,12 @@ export class Panel {
     const one = this.explanation.attributions[this.method.select.selectedIndex];
     this.shadeWords(one?.words ?? null, null);
     this.pictures.forEach((picture, view) => picture.shade(one?.regions?.[view] ?? null));
-    this.note.textContent = this.ways.length && this.pictures.length ? HINT : "";
+    this.note.textContent = !this.ways.length ? "" : this.pictures.length ? HINT : WORDS;
     const told = one && faithfulness(one);
-    const how = "Faithfulness: how much sooner the answer changes when what is shaded most is hidden first. The band is where random orders lie.";
+    const how = "Orange speaks for the answer, blue against it. Faithfulness: how much sooner the answer changes when what is shaded most is hidden first. The band is where random orders lie.";
     this.score.replaceChildren(...(told ? [make("p", { class: "soft" }, how), told] : []));
-    this.columns.replaceChildren(...(one?.columns ? [columnBars(this.explanation.columns, one.columns)] : []));
+    const bars = one?.columns && [make("p", { class: "soft" }, "What the score loses without each column:"), columnBars(this.explanation.columns, one.columns)];
+    this.columns.replaceChildren(...(bars ?? []));
   }
 
   shadeWords(values, chosen) {

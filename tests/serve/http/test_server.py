@@ -44,7 +44,7 @@ def test_64_clients_lose_nothing_and_get_the_answers_of_one(served: Served, pred
     for key, (status, answer) in found:  # type: ignore[misc]
         assert status == 200
         assert answer["answer"] == alone[key].answer  # type: ignore[index]
-        assert answer["probability"] == pytest.approx(alone[key].probability, abs=1e-6)  # type: ignore[index]
+        assert answer["probability"] == pytest.approx(alone[key].probability, abs=1e-5)  # type: ignore[index]
     assert service.counters.value("chiasm_rows_total", bundle="small", result="answered") == CLIENTS * EACH
 
 

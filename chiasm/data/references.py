@@ -161,8 +161,8 @@ class ReferenceDataset(EncodedDataset):
             places = torch.arange(int(counts.max()))
             there = places < counts[:, None]  # (B, K)
             numbers = torch.where(there, self.references.first[positions][:, None] + places, 0)
-            own = (1 / counts[:, None]).expand_as(there) if teaching.even else self.probabilities[numbers]
-            shares = torch.where(there, own, 0.0).float()
+            known = (1 / counts[:, None]).expand_as(there) if teaching.even else self.probabilities[numbers]
+            shares = torch.where(there, known, 0.0).float()
             sentences = self.references.sentences(numbers, there)
             spread, weights = spread_over(sentences, shares, drawn, words.shape[1], teaching)
             return {"words": spread, "words_weight": weights}

@@ -30,7 +30,7 @@ from chiasm.models.vit_bert import Config, VitBert
 from chiasm.objectives.answers import one_answer
 
 ANSWERS, WORDS, PIXELS = 3129, 32, 224
-SMALL = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3, "intermediate_size": 768}
+SMALL = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 96}
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 
 
@@ -146,7 +146,7 @@ def training(figures: Figures, args: argparse.Namespace, theirs: Plain, ours: Vi
         figures.ratio(f"training.{name}", str(args.train_batch), first, seconds, args.train_batch)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure what is asked for, then print every figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = {"inference": inference, "training": training}
@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--small", action="store_true", help="only to see that everything runs")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     figures = Figures({"threads": args.threads, "kernel": kernels.choice()})
     figures.put("limit_gflops", {name: round(rate) for name, rate in limits().items()})

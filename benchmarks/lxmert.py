@@ -178,16 +178,9 @@ def memory(figures: Figures, batches: list[int], rounds: int) -> None:
     """Peak memory of a process that trains one model for three steps, in MB."""
     size = max(batches)
     for name in ("transformers", "float32", "bfloat16"):
-        command = [
-            sys.executable,
-            __file__,
-            "--peak",
-            name,
-            "--batches",
-            str(size),
-            "--threads",
-            str(torch.get_num_threads()),
-        ]
+        settings = {"peak": name, "batches": size, "threads": torch.get_num_threads(), "size": SIZE}
+        options = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+        command = [sys.executable, __file__, *options]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         figures.put(f"training.peak_mb.{name}", int(done.stdout.split()[-1]))
         print(f"{'training.peak_mb':30} {size:>4} {done.stdout.split()[-1]:>8} MB  {name}", flush=True)

@@ -66,6 +66,7 @@ def test_every_kernel_has_a_rate(scripts: None) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # three processes that import everything, on a busy machine
 def test_peak_memory_is_of_one_model_each(scripts: None, capsys: pytest.CaptureFixture[str]) -> None:
     import lxmert
 
@@ -73,4 +74,4 @@ def test_peak_memory_is_of_one_model_each(scripts: None, capsys: pytest.CaptureF
     forget("lxmert", "lxmert_setup")
     peaks = last_line(capsys)["training"]["peak_mb"]
     assert set(peaks) == {"transformers", "float32", "bfloat16"}
-    assert all(peak > 100 for peak in peaks.values())
+    assert all(100 < peak < 2000 for peak in peaks.values()), "a toy model, not the base model"

@@ -54,21 +54,30 @@ def _lines(entries: Mapping[str, str]) -> list[str]:
 
 
 def _examples(split: Split) -> Html:
-    cards = [tag("article", *_example(example), class_="card") for example in split.shown]
-    return tag("section", tag("h3", f"Examples of {split.name}"), *cards)
+    cards = [
+        tag("article", tag("div", *_pictures(example), class_="picture"), _words(example), class_="card")
+        for example in split.shown
+    ]
+    return tag("section", tag("h3", f"Examples of {split.name}"), tag("div", *cards, class_="cards"))
 
 
-def _example(example: Example) -> Iterator[Html]:
+def _pictures(example: Example) -> Iterator[Html]:
     for image in example.values.get("images") or ():
         try:
             yield tag("img", src=data_uri(open_image(image)), alt=f"Image of example {example.id}", width=320)
         except DataError as error:
             yield tag("p", str(error))
+
+
+def _words(example: Example) -> Html:
     text, answer = example.values.get("text"), example.values.get("answer")
-    yield tag("p", text if text is not None else f"Example {example.id}")
-    yield tag("p", tag("strong", "answer: "), answer_text(answer) if answer is not None else "not known")
+    return tag(
+        "div",
+        tag("p", text if text is not None else f"Example {example.id}"),
+        tag("p", tag("strong", "answer: "), answer_text(answer) if answer is not None else "not known"),
+    )
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Html:
-    body = join(tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
+    body = join(tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in rows)
     return tag("table", tag("thead", tag("tr", *(tag("th", name) for name in head))), tag("tbody", body))

@@ -143,10 +143,13 @@ def test_a_worker_with_another_version_of_the_extractor_does_not_begin() -> None
 
 @pytest.mark.slow
 def test_ray_gives_the_same_store(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="pip install 'chiasm[ray]'")
+    ray = pytest.importorskip("ray", reason="pip install 'chiasm[ray]'")
     images = draw(tmp_path / "images", 7)
     extract(images, tmp_path / "one", "grid", GRID, part_size=2)
-    extract(images, tmp_path / "ray", "grid", GRID, part_size=2, workers=1, ray=True)
+    try:
+        extract(images, tmp_path / "ray", "grid", GRID, part_size=2, workers=1, ray=True)
+    finally:
+        ray.shutdown()
     assert content(tmp_path / "one") == content(tmp_path / "ray")
 
 

@@ -4,8 +4,9 @@
     python benchmarks/caption_metrics.py [--images 5000] [--references 5] [--captions Flickr8k.token.txt]
 
 Both sides get tokenised sentences. "whole" is everything from strings to the corpus's score and that of each image;
-"references kept" is what the next evaluation against the same references costs. Times are processor seconds. Without `--captions` the sentences are
-made up: 12 words on average out of 8,000 by Zipf's law, references of an image being each other's variations.
+"references kept" is what the next evaluation against the same references costs. Times are processor seconds. Without
+`--captions` sentences are made up: 12 words on average out of 8,000 by Zipf's law, references of an image being each
+other's variations.
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ def people(
         Path, typer.Argument(metavar="FOLDER", help="Flickr8k's captions and judgements (its text files).")
     ],
     kind: Annotated[str, typer.Option(help="experts or crowd.")] = "experts",
-    meteor: Annotated[bool, typer.Option(help="METEOR too, which takes minutes.")] = False,
+    meteor: Annotated[bool, typer.Option(help="METEOR too, which takes longest.")] = False,
+    draws: Annotated[int, typer.Option(min=2, help="Resamples of the images, for the intervals.")] = 200,
     out: Out = Path("runs/captions"),
 ) -> None:
     """How well the measures agree with people: Kendall's tau beside the published values.
@@ -125,9 +126,10 @@ def people(
     others = [one for one in judged if kind == "crowd" or not one.own]
     captions, references = _tokenised([one.caption for one in others], [one.references for one in others])
     scores = measures.measured(captions, references, meteor=with_wordnet_if_present() if meteor else None)
-    found = measures.agreement(scores, [j.grades for j in others], [j.image for j in others], kind=kind)
+    found = measures.agreement(scores, [j.grades for j in others], [j.image for j in others], kind=kind, draws=draws)
     own = [one for one in judged if one.own]
-    of_own = measures.agreement(_of_own(folder, own), [j.grades for j in own], [j.image for j in own], kind=kind)
+    valid = _of_own(folder, own)
+    of_own = measures.agreement(valid, [j.grades for j in own], [j.image for j in own], kind=kind, draws=draws)
     for title, part, number in [
         ("captions beside the references", found, len(others)),
         ("captions of the image itself", of_own, len(own)),

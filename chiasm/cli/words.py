@@ -89,7 +89,7 @@ def _vectors(model: object) -> dict[str, Array]:
     if not isinstance(model, WritingModel):
         return {}
     tables = {"target": model.targets.weight, "input": model.words.weight}
-    return {name: np.asarray(table.detach().cpu().double().numpy()) for name, table in tables.items()}  # type: ignore[union-attr,operator]
+    return {name: np.asarray(table.detach().cpu().double().numpy()) for name, table in tables.items()}  # type: ignore[operator]
 
 
 def _counts(sentences: list[list[int]], size: int) -> Array:

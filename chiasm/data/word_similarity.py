@@ -26,7 +26,7 @@ def read_pairs(file: Path) -> list[tuple[str, str, float]]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror})") from error
-    pairs, errors, column = [], list[RowError](), 2
+    pairs, errors, column = list[tuple[str, str, float]](), list[RowError](), 2
     for number, line in enumerate(lines, start=1):
         fields = _fields(line)
         if not line.strip() or line.startswith("#"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,8 @@ from scipy import stats
 from chiasm.metrics.estimate import QUANTILES, Array, Estimate, Resampling
 
 KENDALL_DRAWS = 200  # one costs a sort of all cases
-VARIANTS = ("b", "c")  # b corrects for ties, c for unequal numbers of different values
+Variant = Literal["b", "c"]
+VARIANTS = get_args(Variant)  # b corrects for ties, c for unequal numbers of different values
 
 
 def spearman(first: ArrayLike, second: ArrayLike, *, groups: Sequence[object] | None = None) -> Estimate:
@@ -33,7 +35,7 @@ def kendall(
     first: ArrayLike,
     second: ArrayLike,
     *,
-    variant: str = "b",
+    variant: Variant = "b",
     groups: Sequence[object] | None = None,
     draws: int = KENDALL_DRAWS,
 ) -> Estimate:
@@ -56,7 +58,7 @@ def kendall(
     return _estimate(_tau(a, b, variant), np.array(drawn), len(a))
 
 
-def _tau(a: Array, b: Array, variant: str) -> float:
+def _tau(a: Array, b: Array, variant: Variant) -> float:
     if a.min() == a.max() or b.min() == b.max():
         return float("nan")
     return float(stats.kendalltau(a, b, variant=variant).statistic)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chiasm.metrics.correlation import kendall, spearman
+from chiasm.metrics.correlation import Variant, kendall, spearman
 from chiasm.metrics.word_vectors import magnitude_and_frequency, relations
 
 
@@ -36,7 +36,7 @@ def test_a_bootstrap_draw_of_spearman_is_that_of_the_drawn_pairs() -> None:
 
 
 @pytest.mark.parametrize("variant", ["b", "c"])
-def test_kendall_equals_scipys(variant: str) -> None:
+def test_kendall_equals_scipys(variant: Variant) -> None:
     first, second = tied(2)
     found = kendall(first, second, variant=variant, draws=50)
     assert found.value == pytest.approx(stats.kendalltau(first, second, variant=variant).statistic, rel=1e-12)

@@ -9,7 +9,8 @@ references of one image, N their number. Hypothesis h and reference r compare by
 averaged over n and over the references, times 10. Papers print that times 100 ("113.7" for 1.137). What the COCO
 evaluation calls CIDEr is CIDEr-D.
 
-Differs: the paper's lengths l are tokens; the official code counts bigrams, which we follow.
+Differs: the paper's lengths l are tokens; the official code counts bigrams, which we follow. Their differences are the
+same unless a sentence is empty.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Scorer:
             arrays = (values[known], table.grams[known], np.concatenate([[0], ends]))
             weights.append(sparse.csr_array(arrays, shape=shape))
         pairs = tables[BIGRAMS]
-        return Vectors(weights, norms, np.bincount(pairs.rows, pairs.counts, pairs.num_rows))
+        return Vectors(weights, norms, np.bincount(pairs.rows, pairs.counts, pairs.num_rows).astype(np.float64))
 
 
 def scores(

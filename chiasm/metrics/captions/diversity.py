@@ -120,7 +120,7 @@ def _different(table: Counts, measure: Callable[[Array, Array], Array]) -> Estim
     drawn = []
     across = occurs.T.tocsr()
     for weights in Resampling(table.num_rows).weights(occurs.shape[1]):
-        kinds = np.count_nonzero(across @ weights.T, axis=0).astype(np.float64)
+        kinds = np.count_nonzero(np.asarray(across @ weights.T), axis=0).astype(np.float64)
         drawn.append(measure(kinds, weights @ totals))
     draws = np.concatenate(drawn)
     low, high = np.quantile(draws - draws.mean() + value, QUANTILES)

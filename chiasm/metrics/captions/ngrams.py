@@ -91,7 +91,7 @@ class Index:
         found = [_count(rows, grams, len(sentences), len(known) + len(new))]
         for level in self._levels:
             joined, rows = _joined(grams, rows)
-            grams = level.get_indexer(joined).astype(np.int64)  # type: ignore[no-untyped-call]
+            grams = level.get_indexer(pd.Index(joined)).astype(np.int64)
             strange, distinct = pd.factorize(joined[grams < 0])
             grams[grams < 0] = strange + len(level)
             found.append(_count(rows, grams, len(sentences), len(level) + len(distinct)))

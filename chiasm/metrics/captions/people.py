@@ -15,7 +15,7 @@ import numpy as np
 from chiasm.metrics.captions import bleu, cider, rouge
 from chiasm.metrics.captions.meteor import Meteor
 from chiasm.metrics.captions.references import References
-from chiasm.metrics.correlation import KENDALL_DRAWS, kendall
+from chiasm.metrics.correlation import KENDALL_DRAWS, Variant, kendall
 from chiasm.metrics.estimate import Array, Estimate
 
 # Hessel et al. 2021, tables 1 and 2. METEOR there is the official one with paraphrases, CIDEr is CIDEr-D.
@@ -23,7 +23,7 @@ PUBLISHED: dict[str, dict[str, float]] = {
     "experts": {"bleu1": 0.323, "bleu4": 0.308, "rouge_l": 0.323, "meteor": 0.418, "cider_d": 0.439},
     "crowd": {"bleu1": 0.179, "bleu4": 0.169, "rouge_l": 0.199, "meteor": 0.222, "cider_d": 0.246},
 }
-VARIANTS = {"experts": "c", "crowd": "b"}
+VARIANTS: dict[str, Variant] = {"experts": "c", "crowd": "b"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def agreement(
         raise ValueError(f"unknown judgements {kind!r}; expected one of {', '.join(PUBLISHED)}")
     of = np.repeat(np.arange(len(grades)), [len(given) for given in grades])
     flat = np.array([grade for given in grades for grade in given], dtype=np.float64)
-    unit = [images[k] for k in of]
+    unit = [images[k] for k in of.tolist()]
     found = {}
     for name, values in scores.items():
         tau = kendall(values[of], flat, variant=VARIANTS[kind], groups=unit, draws=draws)

@@ -79,11 +79,10 @@ class _Counter(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        known = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        known = {tensor.untyped_storage()._cdata for tensor in _plain_tensors((args, kwargs))}
         result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
-                self._saw(leaf.untyped_storage(), known)
+        for tensor in _plain_tensors(result):
+            self._saw(tensor.untyped_storage(), known)
         return result
 
     def _saw(self, storage: torch.UntypedStorage, known: set[int]) -> None:
@@ -99,3 +98,8 @@ class _Counter(TorchDispatchMode):
     def _freed(self, key: int, size: int) -> None:
         self._alive.discard(key)
         self.now -= size
+
+
+def _plain_tensors(values: Any) -> list[Tensor]:
+    """The tensors that have a storage. Weights packed for a kernel (oneDNN) have none, and are no activations."""
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor) and leaf.layout == torch.strided]

@@ -12,6 +12,7 @@ from torch import nn
 
 from chiasm.batch import Batch
 from chiasm.data.example import Example
+from chiasm.layers import kernels
 from chiasm.serve import memory
 from chiasm.serve.predictor import Predictor
 
@@ -47,6 +48,22 @@ def test_the_peak_counts_what_is_alive_together_and_no_view_twice() -> None:
     assert memory.peak_bytes(Steps(one_after_the_other), Batch()) == 10 * 1024
     assert memory.peak_bytes(Steps(together), Batch()) == 20 * 1024
     assert memory.peak_bytes(Steps(in_place), Batch()) == 10 * 1024
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch is built without oneDNN")
+def test_weights_packed_for_a_kernel_are_no_obstacle() -> None:
+    def packed() -> torch.Tensor:
+        return kilobytes(10).to_mkldnn().to_dense()
+
+    assert memory.peak_bytes(Steps(packed), Batch()) == 10 * 1024  # what is packed has no storage of its own
+
+
+@pytest.mark.parametrize("kernel", ["default", "onednn"])
+def test_a_model_is_measured_with_either_kernel(
+    predictor: Predictor, rows: list[Example], kernel: kernels.Kernel
+) -> None:
+    with kernels.using(kernel):
+        assert memory.peak_bytes(predictor.bundle.model, predictor.bundle.dataset(rows)[0]) > 1000
 
 
 @pytest.mark.parametrize(("free", "rows"), [(0, 1), (100 * 1024, 4), (10**12, 64)])

@@ -1,4 +1,4 @@
-"""Features of your own images, stores from other tools' files, graphs from boxes, words in pictures, dialogues."""
+"""Make features of your own images, or convert, show and export them."""
 
 from __future__ import annotations
 

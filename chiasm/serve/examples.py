@@ -24,14 +24,7 @@ from chiasm.training.fit import trained_columns
 
 COUNT = 12
 NEW_SEED = 918_273  # of generated examples: another world than any recipe's
-FEW = {  # the options of a world that say how large it is, and how large it need be here
-    "scenes": 12,
-    "val_scenes": 1,
-    "test_scenes": 12,
-    "statements": 12,
-    "val_statements": 1,
-    "test_statements": 12,
-}
+SIZES = ("scenes", "statements")  # the options of a world that say how large its splits are
 
 
 def examples_of_file(rows: Path, bundle: Bundle, *, count: int = COUNT) -> list[dict[str, Any]]:
@@ -46,10 +39,11 @@ def examples_of_world(bundle: Bundle, *, count: int = COUNT) -> list[dict[str, A
     Raises `WorldError`.
     """
     world = bundle.recipe.data.world
-    if not world or not {"scenes", "statements"} & set(world):
+    if not world or not set(SIZES) & set(world):
         return []
     options = {key: value for key, value in world.items() if key not in ("kind", "seed")}
-    options |= {key: FEW[key] for key in FEW if key.removeprefix("val_").removeprefix("test_") in world}
+    for size in set(SIZES) & set(world):
+        options |= {size: count, f"val_{size}": count, f"test_{size}": count}
     with tempfile.TemporaryDirectory() as folder:
         made = chiasm.synth.generate(
             str(world["kind"]), Path(folder) / "world", seed=NEW_SEED, workers=1, progress=False, **options

@@ -2,7 +2,7 @@
 
 WordNet is a folder of text files (`index.noun`, `data.noun`, `noun.exc`, ...; format: `wndb(5WN)`), which Debian's
 package `wordnet-base` installs. Nothing is downloaded and nothing is unpacked: a line of `data.*` is read when the
-synset at its byte offset is asked for. Names, order and similarities are those of NLTK's reader.
+synset at its byte offset is asked for. The order of meanings and the similarities are those of NLTK's reader.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,43 @@ def test_the_real_one_gives_known_similarities(real: WordNet) -> None:
     dog, cat = real.synsets("dog", "n")[0], real.synsets("cat", "n")[0]
     assert real.wup(dog, cat) == pytest.approx(0.857142857, abs=1e-8)
     assert real.similarity("couch", "sofas") == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The multilingual functions")
+def test_nltks_reader_agrees_on_the_real_one(real: WordNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = pytest.importorskip("nltk.corpus.reader.wordnet", reason="pip install nltk compares with its reader")
+    folder = tmp_path / "corpora" / "wordnet"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr("nltk.data.path", [str(tmp_path)])  # where it may read
+    for file in real.folder.iterdir():
+        if file.is_file():
+            shutil.copy(file, folder)
+    if not (folder / "lexnames").exists():  # Debian leaves it out, and only NLTK asks for it
+        (folder / "lexnames").write_text("".join(f"{i:02d}\tname.{i}\t1\n" for i in range(45)))
+    (folder / "index.sense").touch()  # another package of Debian's, not needed for what is asked here
+    theirs = reader.WordNetCorpusReader(str(folder), None)
+    words = [
+        "dogs",
+        "cat",
+        "children",
+        "ran",
+        "red",
+        "sofa",
+        "couch",
+        "quickly",
+        "better",
+        "geese",
+        "zzz",
+        "paris",
+        "jump",
+    ]
+    for word in words:
+        assert [s.offset for s in real.synsets(word)] == [s.offset() for s in theirs.synsets(word)], word
+    for first in ("dog", "red", "jump", "paris", "sofa"):
+        for second in ("cats", "blue", "run", "table", "running", "couch"):
+            for a in real.synsets(first)[:4]:
+                for b in real.synsets(second)[:4]:
+                    one, other = (theirs.synset_from_pos_and_offset(s.pos, s.offset) for s in (a, b))
+                    expected = one.wup_similarity(other) or 0.0
+                    assert real.wup(a, b) == pytest.approx(expected, abs=1e-12), (a.name, b.name)

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
-from chiasm.metrics.captions.ngrams import MAX_ORDER, Counts, Ids, Index
+from chiasm.metrics.captions.ngrams import BITS, MAX_ORDER, Counts, Ids, Index
 from chiasm.metrics.captions.references import References, indexed
 from chiasm.metrics.estimate import Array, Estimate, mean
 
@@ -77,21 +78,21 @@ class Scorer:
         if not isinstance(hypotheses, Vectors):
             self.references.check(hypotheses)
             hypotheses = self.weigh(hypotheses)
-        sentences = np.arange(len(self.references.sentences))
-        each = self.compare(hypotheses, self.references.image, sentences, clipped=clipped)
+        each = self.compare(hypotheses, self.references.image, clipped=clipped)
         return np.bincount(self.references.image, each) / self.references.per_image
 
-    def compare(self, given: Vectors, first: Ids, second: Ids, *, clipped: bool = True) -> Array:
-        """(P,) the score of sentence `first[p]` of `given` against reference `second[p]` alone."""
-        total = np.zeros(len(first))
+    def compare(self, given: Vectors, first: Ids, second: Ids | None = None, *, clipped: bool = True) -> Array:
+        """(P,) the score of sentence `first[p]` of `given` against reference `second[p]` alone; None: all, in order."""
+        total, places = np.zeros(len(first)), slice(None) if second is None else second
         for n in range(MAX_ORDER):
-            left, right = given.weights[n][first], self.vectors.weights[n][second]
+            left, right = given.weights[n][first], self.vectors.weights[n]
+            right = right if second is None else right[second]
             shared = left.minimum(right) if clipped else left
             products = np.asarray(shared.multiply(right).sum(axis=1)).reshape(-1)
-            norms = given.norms[n][first] * self.vectors.norms[n][second]
+            norms = given.norms[n][first] * self.vectors.norms[n][places]
             total += np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
         if clipped:
-            apart = given.bigrams[first] - self.vectors.bigrams[second]
+            apart = given.bigrams[first] - self.vectors.bigrams[places]
             total *= np.exp(-(apart**2) / (2 * SIGMA**2))
         return SCALE * total / MAX_ORDER
 
@@ -142,8 +143,7 @@ def score(
 
 def _log_frequencies(table: Counts, document: Ids, num_documents: int) -> Array:
     """(n-grams,) the logarithm of the number of documents that hold each, 0 for none; rows of other documents apart."""
-    size = max(1, table.num_grams)
     of_row = document[table.rows]
     inside = of_row < num_documents
-    pairs = np.unique(of_row[inside] * size + table.grams[inside])
-    return np.log(np.maximum(1, np.bincount(pairs % size, minlength=table.num_grams)))
+    pairs = pd.unique((of_row[inside] << BITS) | table.grams[inside])  # by hashing, which is faster than sorting
+    return np.log(np.maximum(1, np.bincount(pairs & ((1 << BITS) - 1), minlength=table.num_grams)))

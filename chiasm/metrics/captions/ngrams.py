@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -101,7 +102,7 @@ class Index:
 def _split(sentences: Sequence[str]) -> tuple[list[str], Ids]:
     """All tokens one after another, and the number of tokens of each sentence (S,)."""
     split = [sentence.split() for sentence in sentences]
-    return [token for tokens in split for token in tokens], np.fromiter(map(len, split), np.int64, len(split))
+    return list(chain.from_iterable(split)), np.fromiter(map(len, split), np.int64, len(split))
 
 
 def _joined(grams: Ids, rows: Ids) -> tuple[Ids, Ids]:
@@ -111,6 +112,5 @@ def _joined(grams: Ids, rows: Ids) -> tuple[Ids, Ids]:
 
 
 def _count(rows: Ids, grams: Ids, num_rows: int, num_grams: int) -> Counts:
-    keys, counts = np.unique(rows * num_grams + grams, return_counts=True)
-    size = max(1, num_grams)
-    return Counts(keys // size, keys % size, counts, num_rows, num_grams)
+    keys, counts = np.unique((rows << BITS) | grams, return_counts=True)
+    return Counts(keys >> BITS, keys & ((1 << BITS) - 1), counts, num_rows, num_grams)

@@ -33,13 +33,19 @@ def test_agreement_on_flickr8k_is_the_published_one(
     kind: str, shared_data: SharedData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shared_data("flickr8k_text")
+    more = ["--meteor"] if kind == "experts" else []  # the crowd's captions take it minutes
     with pytest.raises(SystemExit) as ended:
-        main(["captions", "people", str(folder), "--kind", kind, "--draws", "40", "--out", str(tmp_path)])
+        main(["captions", "people", str(folder), "--kind", kind, "--draws", "40", "--out", str(tmp_path), *more])
     assert not ended.value.code
     with capsys.disabled():
         print(capsys.readouterr().out)
     found = json.loads((tmp_path / f"people_{kind}.json").read_text())
     for name, published in people.PUBLISHED[kind].items():
         if name != "meteor":
-            assert found[name]["tau"]["value"] == pytest.approx(published, abs=0.03), name
-    assert found["validity by cider"]["tau"]["value"] > 0
+            assert found[name]["tau"]["value"] == pytest.approx(published, abs=0.0006), name  # printed with 3 digits
+    if kind == "experts":
+        ((name, meteor),) = [(k, v) for k, v in found.items() if k.startswith("meteor")]
+        assert meteor["published"] == 0.418
+        assert meteor["tau"]["value"] == pytest.approx(0.418, abs=0.04), name  # the official one has paraphrases too
+    if kind == "crowd":  # experts give nearly all of an image's own captions the highest grade
+        assert found["validity by cider"]["tau"]["low"] > 0

@@ -1,4 +1,4 @@
-"""Measure captions without Java: scores, validity of references, agreement with people, rare words."""
+"""Measure captions without Java: scores, validity, agreement with people, rare words."""
 
 from __future__ import annotations
 

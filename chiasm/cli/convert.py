@@ -1,4 +1,4 @@
-"""Convert a model's weights between the original code's files, Hugging Face's folders and ours."""
+"""Convert weights between the original files, Hugging Face's folders and ours."""
 
 from __future__ import annotations
 

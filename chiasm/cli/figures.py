@@ -1,4 +1,4 @@
-"""Draw a model's attention: words, objects, both across, and what mattered (LXMERT's figures 3 to 5)."""
+"""Draw a model's attention: words, objects, both ways (LXMERT's figures 3 to 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answer over HTTP, and show a page to ask and look at: one trained model, or several side by side."""
+"""Answer over HTTP, with a page to ask on: one trained model, or several side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the word vectors of a model that writes encode: how often words occur, and which are related."""
+"""What the word vectors of a writing model encode: frequency and relatedness."""
 
 from __future__ import annotations
 

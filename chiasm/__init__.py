@@ -38,8 +38,8 @@ def load(path: str | Path) -> Predictor:
 def from_pretrained(name: str | Path, **options: Any) -> Predictor:
     """The trained model in a bundle folder, or of that name on a Hub ("owner/name"), ready for raw inputs.
 
-    `options` are `revision`, `token`, `endpoint`, `device`. Raises `BundleError`, and `HubError` when the Hub has no such
-    bundle or is not reached.
+    `options` are `revision`, `token`, `endpoint`, `device`. Raises `BundleError`, and `HubError` when the Hub has no
+    such bundle or is not reached.
     """
     from chiasm.serve.predictor import Predictor
 

@@ -18,7 +18,12 @@ import typer
 from chiasm.version import __version__
 
 # Where the name to import is not the name to install.
-IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn", "tomli-w": "tomli_w"}
+IMPORTED_AS = {
+    "huggingface-hub": "huggingface_hub",
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+    "tomli-w": "tomli_w",
+}
 # What each extra is for; the packages of an extra are read from the installed metadata.
 ENABLES = {
     "datasets": "rows from Hugging Face data sets",

@@ -6,7 +6,8 @@
                                                                            all relevances -> MLP of three hidden layers
 
 Nothing but relevances reaches the classifier. With two images (NLVR2) there are three relevances of each kind: text and
-image 1, text and image 2, image 1 and image 2; with one image (VQA) one. The encoders are LXMERT's, with BERT's depth.
+image 1, text and image 2, image 1 and image 2; with one image (VQA) one; with S images S + S (S - 1) / 2, of the text
+with each and of every two of them. The encoders are LXMERT's, with BERT's depth.
 
 # Differs: where paper and released code disagree the default is the paper (sheet `cmr`, section 9).
 - `affinity`: the paper's raw inner products; "dot_scaled" divides by sqrt(D), "cosine" is the released code.
@@ -46,7 +47,7 @@ class Config:
     vocab_size: int = 30522  # word pieces
     feature_size: int = 2048  # of a region's feature vector
     num_labels: int = 2  # answers
-    num_images: int = 2  # images per example: 1 or 2
+    num_images: int = 2  # images per example
     max_words: int = 20  # word pieces of a text, at most
     max_regions: int = 36  # regions of an image, at most
     hidden_size: int = 768
@@ -128,8 +129,8 @@ class Cmr(CrossModalModel):
 
     def __init__(self, config: Config, objectives: Mapping[str, Objective]) -> None:
         super().__init__(config, objectives)
-        if config.num_images not in (1, 2):
-            raise ValueError(f"num_images is {config.num_images}; CMR reads one image or two")
+        if config.num_images < 1:
+            raise ValueError(f"num_images is {config.num_images}; CMR reads at least one image")
         if not (config.entity_relevance or config.relation_relevance):
             raise ValueError("without entity_relevance and relation_relevance there is nothing to classify")
         self.encoder = Encoder(config.encoder())
@@ -137,10 +138,10 @@ class Cmr(CrossModalModel):
         self.text_side = Relations(config.hidden_size, config.max_words, top_k=k, gate=gate)
         self.image_side = Relations(config.hidden_size, config.max_regions, top_k=k, gate=gate)
         self.text_image = Match(config, config.max_words, config.max_regions)  # one for both images
-        two = config.num_images == 2
-        self.image_image = Match(config, config.max_regions, config.max_regions) if two else None
+        several = config.num_images > 1
+        self.image_image = Match(config, config.max_regions, config.max_regions) if several else None  # one for all
         kinds = int(config.entity_relevance) + int(config.relation_relevance)
-        size = config.hidden_size * kinds * (3 if two else 1)
+        size = config.hidden_size * kinds * sum(range(config.num_images + 1))
         self.classifier = _classifier(size, config.classifier_sizes or (size, 768, 192), config.num_labels)
         initialise(self, config.initializer_range)
         for name, parameter in self.named_parameters():
@@ -160,9 +161,11 @@ class Cmr(CrossModalModel):
         relations = self.text_side, self.image_side
         found = [r.unflatten(0, (-1, images)).flatten(1) for r in self.text_image(words, objects, masks, relations)]
         if self.image_image is not None:
-            first, second = objects[0::2], objects[1::2]
-            both = (objects_mask[0::2], objects_mask[1::2]) if self.config.mask_padding else None
-            found += self.image_image(first, second, both, (relations[1], relations[1]))
+            pairs = torch.triu_indices(images, images, 1, device=objects.device)
+            first, second = _of_pairs(objects.unflatten(0, (-1, images)), pairs)
+            both = _of_pairs(objects_mask.unflatten(0, (-1, images)), pairs) if self.config.mask_padding else None
+            between = self.image_image(first, second, both, (relations[1], relations[1]))
+            found += [r.unflatten(0, (-1, pairs.shape[1])).flatten(1) for r in between]
         relevances = torch.cat(found, 1)
         return Output({"answer": self.classifier(relevances)}, {"relevances": relevances})
 
@@ -239,6 +242,11 @@ def _classifier(size: int, hidden: tuple[int, ...], labels: int) -> nn.Sequentia
 def _of_examples(rows: Tensor, index: Tensor | None) -> Tensor:
     """(I, ...), (B, S) -> (B*S, ...)."""
     return rows if index is None else rows[index.flatten()]
+
+
+def _of_pairs(images: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, S, ...), (2, P) -> twice (B*P, ...): the first and the second image of every pair, example after example."""
+    return images[:, pairs[0]].flatten(0, 1), images[:, pairs[1]].flatten(0, 1)
 
 
 def _padded(states: Tensor, mask: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -57,8 +57,9 @@ def test_the_encoders_have_the_parameters_of_the_sheet() -> None:
     assert 256e6 < sum(p.numel() for p in full.parameters()) < 265e6
 
 
-@pytest.mark.parametrize(("images", "count"), [(2, 6), (1, 2)])
-def test_two_images_make_six_relevances_and_one_makes_two(images: int, count: int) -> None:
+@pytest.mark.parametrize(("images", "count"), [(1, 2), (2, 6), (3, 12), (4, 20)])
+def test_the_text_is_related_to_every_image_and_every_image_to_every_other(images: int, count: int) -> None:
+    """One of entities and one of relations for each: S + S (S - 1) / 2 of a kind."""
     output = model(num_images=images)(batch(images))
     assert output.states["relevances"].shape == (3, count * 16)
     assert output.scores["answer"].shape == (3, 3)
@@ -95,6 +96,23 @@ def test_both_images_and_their_order_matter() -> None:
     assert not torch.allclose(one(given).scores["answer"], one(turned).scores["answer"], atol=1e-4)
 
 
+@torch.no_grad()
+def test_relevances_of_three_images_are_those_of_their_pairs() -> None:
+    """Example by example: 3 text-image of entities, 3 of relations, then images (0, 1), (0, 2), (1, 2) of either."""
+    three, given = model(num_images=3), batch(3)
+    two = model(num_images=2, classifier_sizes=(24, 12, 8))
+    shared = {n: t for n, t in three.state_dict().items() if not n.startswith("classifier.0.")}
+    two.load_state_dict({**shared, **{n: t for n, t in two.state_dict().items() if n.startswith("classifier.0.")}})
+    found = three(given).states["relevances"].unflatten(1, (12, 16))
+    assert given.regions is not None
+    assert given.regions.index is not None
+    for place, pair in enumerate([[0, 1], [0, 2], [1, 2]]):
+        regions = replace(given.regions, index=given.regions.index[:, pair])
+        expected = two(replace(given, regions=regions)).states["relevances"].unflatten(1, (6, 16))
+        mine = found[:, [*pair, *(3 + p for p in pair), 6 + place, 9 + place]]
+        torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-5)
+
+
 def test_what_gets_no_gradient_is_declared() -> None:
     for gate in ("none", "score"):
         one = model(relation_gate=gate)
@@ -129,8 +147,8 @@ def test_affinities_and_the_ranking_of_words_are_evidence() -> None:
 def test_what_does_not_fit_is_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match=r"reads 2 image\(s\) per example, the batch has 3"):
         model()(batch(images=3))
-    with pytest.raises(ValueError, match="num_images is 3; CMR reads one image or two"):
-        model(num_images=3)
+    with pytest.raises(ValueError, match="num_images is 0; CMR reads at least one image"):
+        model(num_images=0)
     with pytest.raises(ValueError, match="16 word pieces and 10 regions for a model of 12 and 10"):
         model()(batch(words=16))
     with pytest.raises(ValueError, match="CMR needs text and regions"):

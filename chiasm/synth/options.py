@@ -93,6 +93,7 @@ class PairsOptions(WorldOptions):
     val_statements: int | None = None
     test_statements: int | None = None
     pairs: int = 4  # pairs of pictures per statement, half of them true
+    families: tuple[str, ...] = ()  # which kinds of statements are made: names of `statements.FAMILIES`; (): all
 
     def sizes(self) -> dict[str, int]:
         """split -> statements."""
@@ -111,6 +112,11 @@ class PairsOptions(WorldOptions):
             raise WorldError(f"pairs is {self.pairs}; it must be 2, 4, 6 or 8, so that half can be true")
         if max(self.sizes().values()) > LARGEST_SPLIT // 20:
             raise WorldError(f"a split may have at most {LARGEST_SPLIT // 20:,} statements")
+        from chiasm.synth.statements import FAMILIES
+
+        for name in self.families:
+            if name not in FAMILIES:
+                raise WorldError(nearest(name, FAMILIES, what="family of statements"))
 
 
 KINDS: dict[str, type[WorldOptions]] = {"scenes": ScenesOptions, "pairs": PairsOptions}

@@ -6,7 +6,7 @@ consistency (all pairs of a statement right) is defined.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -35,15 +35,15 @@ class Judged:
 class PairSampler:
     """Draws statements with their pairs; the same seed, split and number give the same."""
 
-    def __init__(self, scenes: SceneSampler, *, pairs: int) -> None:
-        self.scenes, self.pairs = scenes, pairs
+    def __init__(self, scenes: SceneSampler, *, pairs: int, families: Sequence[str] = ()) -> None:
+        self.scenes, self.pairs, self.families = scenes, pairs, families
 
     def judged(self, split: str, number: int) -> Judged:
         """Statement `number` of a split."""
         rng = Random(f"statement/{self.scenes.seed}/{split}/{number}")
         held_out = {} if split == "test" else self.scenes.held_out
         while True:
-            statement = draw(Speaker(rng, held_out))
+            statement = draw(Speaker(rng, held_out), self.families)
             found = self._pairs(statement, rng, split, number)
             if found is not None:
                 return Judged(statement, found)
@@ -99,7 +99,7 @@ def make(job: Job, parts: Parts) -> None:
         min_objects=options["min_objects"],
         max_objects=options["max_objects"],
     )
-    sampler = PairSampler(scenes, pairs=options["pairs"])
+    sampler = PairSampler(scenes, pairs=options["pairs"], families=options["families"])
     for number in range(job.start, job.stop):
         judged = sampler.judged(job.split, number)
         for pair, (left, right, truth) in enumerate(judged.pairs):

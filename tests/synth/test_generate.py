@@ -128,6 +128,7 @@ def test_a_failing_worker_is_an_error(
         ("scenes", {"families": [3]}, "families is [3]; it must be a list of names"),
         ("pairs", {"pairs": 3}, "pairs is 3; it must be 2, 4, 6 or 8"),
         ("pairs", {"statements": 100_000}, "at most 50,000 statements"),
+        ("pairs", {"families": ["relations"]}, "unknown family of statements 'relations'; did you mean 'relation'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(kind: str, given: dict[str, object], message: str) -> None:
@@ -146,6 +147,13 @@ def test_a_world_may_have_only_some_types_of_questions(tmp_path: Path) -> None:
     folder = generate("scenes", tmp_path / "w", workers=1, families=wanted, formats=["gqa"], **SMALL)
     asked = json.loads((folder / "questions/train_balanced_questions.json").read_text()).values()
     assert {question["types"]["detailed"] for question in asked} == set(wanted)
+
+
+def test_a_world_may_have_only_some_kinds_of_statements(tmp_path: Path) -> None:
+    wanted = ["relation_in_both", "both"]
+    folder = generate("pairs", tmp_path / "w", workers=1, families=wanted, **{**SIZES["pairs"], "statements": 12})
+    lines = (folder / "nlvr2/train.json").read_text().splitlines()
+    assert {json.loads(line)["family"] for line in lines} == set(wanted)
 
 
 def test_validation_and_test_are_a_tenth_unless_asked_otherwise() -> None:

@@ -113,6 +113,21 @@ def test_relevances_of_three_images_are_those_of_their_pairs() -> None:
         torch.testing.assert_close(mine, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("changed", "kept"), [(0, (1, 2)), (1, (0, 2)), (2, (0, 1))])
+@torch.no_grad()
+def test_an_image_changes_the_relevances_that_it_is_in_and_no_other(changed: int, kept: tuple[int, int]) -> None:
+    three, given = model(num_images=3), batch(3)
+    assert given.regions is not None
+    features = given.regions.features.clone()
+    features[changed::3] += torch.linspace(-1, 1, 5)
+    other = replace(given, regions=replace(given.regions, features=features))
+    before, after = (three(b).states["relevances"].unflatten(1, (12, 16)) for b in (given, other))
+    between = {(0, 1): 0, (0, 2): 1, (1, 2): 2}[kept]
+    same = {*kept, *(3 + image for image in kept), 6 + between, 9 + between}
+    for place in range(12):
+        assert torch.allclose(before[:, place], after[:, place], atol=1e-6) is (place in same), place
+
+
 def test_what_gets_no_gradient_is_declared() -> None:
     for gate in ("none", "score"):
         one = model(relation_gate=gate)

@@ -53,7 +53,8 @@ class Config:
     freeze: bool = False  # both encoders fixed, in evaluation mode; only the head is trained
     text_pooler: bool = False  # BERT's tanh pooler on top of [CLS]
     text_norm: bool = False  # a layer norm on [CLS], as equation 10 prints
-    image_projection: int = 0  # y_img is mapped to this size first; 0: it is not
+    image_projection: int = 0  # y_img is mapped to this size first; 0: it is not. Without images its place is zero
+    zero_projection: bool = False  # that map begins at zero: the model begins as the one that sees nothing
     train_batch_norm: bool = True  # of a convolutional vision encoder
     mlp_head: bool = False  # False: one linear layer
     head_size: int = 3072  # inner size of the perceptron
@@ -77,7 +78,10 @@ class VitBert(CrossModalModel):
         # A bundle is whole: it names the architecture, not the place from which the first weights came.
         self.config = replace(config, language=language, language_weights="")
         self.vision: VisionTransformer | TransformersImages | None = None
-        joined = self.language.output_size
+        self.join: Pairs | Triplet = Triplet() if config.triplet else Pairs()
+        image_size = config.image_projection
+        if config.zero_projection and not image_size:
+            raise ValueError("zero_projection is of the map image_projection, whose size is not given")
         if config.use_images:
             self.vision, vision = image_encoder(
                 config.vision,
@@ -87,7 +91,8 @@ class VitBert(CrossModalModel):
             )
             self.config = replace(self.config, vision=vision, vision_weights="")
             image_size = self._add_projection(self.vision.output_size)
-            self.join: Pairs | Triplet = Triplet() if config.triplet else Pairs()
+        joined = self.language.output_size
+        if image_size:
             joined = self.join.output_size(image_size, self.language.output_size, config.num_images)
         self.dropout = Dropout(config.head_dropout)
         self.heads = AnswerOrChoiceHeads(
@@ -108,15 +113,12 @@ class VitBert(CrossModalModel):
         """
         vectors = self.vectors(batch)
         texts = _by_example(vectors["text_vectors"])  # (B, K, D)
-        if "image_vectors" not in vectors:
+        images = self._seen(texts, vectors.get("image_vectors"))
+        if images is None:
             joined = texts
         else:
-            images = _by_example(vectors["image_vectors"])  # (B, S, D)
-            if images.shape[1] != self.config.num_images:
-                given, wanted = images.shape[1], self.config.num_images
-                raise ValueError(f"this model reads {wanted} image(s) per example, the batch has {given}")
             beside = texts[:, :, None].expand(-1, -1, images.shape[1], -1)  # a text is read without the image
-            joined = self.join(self.projection(images), beside)
+            joined = self.join(images, beside)
         return Output(self.heads(self.dropout(joined)), {"text": texts, "joined": joined})
 
     def vectors(self, batch: Batch) -> dict[str, Vectors]:
@@ -174,6 +176,16 @@ class VitBert(CrossModalModel):
         encoders: list[nn.Module] = [self.language, self.text_norm]
         return encoders if self.vision is None else [*encoders, self.vision]
 
+    def _seen(self, texts: Tensor, vectors: Vectors | None) -> Tensor | None:
+        """(B, S, D) what stands in the images' place beside texts (B, K, D'): nothing, zeros, or what was seen."""
+        count, size = self.config.num_images, self.config.image_projection
+        if vectors is None:
+            return texts.new_zeros(len(texts), count, size) if size else None
+        images = _by_example(vectors)
+        if images.shape[1] != count:
+            raise ValueError(f"this model reads {count} image(s) per example, the batch has {images.shape[1]}")
+        return self.projection(images)
+
     def _freeze(self) -> None:
         for encoder in self._encoders() if self.config.freeze else ():
             encoder.requires_grad_(False)
@@ -183,7 +195,7 @@ class VitBert(CrossModalModel):
         wanted = self.config.image_projection
         self.projection: nn.Module = Linear(size, wanted) if wanted else nn.Identity()
         if wanted:
-            initialise(self.projection, self.config.initializer_range)
+            initialise(self.projection, 0.0 if self.config.zero_projection else self.config.initializer_range)
         return wanted or size
 
     def _text(self, batch: Batch) -> Text:

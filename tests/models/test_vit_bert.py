@@ -203,6 +203,21 @@ def test_the_question_only_baseline_does_not_look() -> None:
     assert torch.equal(scores(blind, batch)["answer"], scores(blind, replace(batch, images=None))["answer"])
 
 
+def test_a_model_with_images_can_begin_as_the_question_only_model() -> None:
+    """Its map of y_img begins at zero; the place of y_img is there, and zero, in the question-only model."""
+    shape = {"mlp_head": True, "image_projection": 6}
+    blind = model(use_images=False, **shape)
+    seeing = model(zero_projection=True, **shape)
+    seeing.language.load_state_dict(blind.language.state_dict())
+    seeing.heads.load_state_dict(blind.heads.state_dict())
+    asked = question()
+    torch.testing.assert_close(scores(seeing, asked)["answer"], scores(blind, asked)["answer"])
+    torch.nn.functional.cross_entropy(seeing(asked).scores["answer"], torch.tensor([0, 1, 2])).backward()
+    assert seeing.projection.weight.grad.abs().sum() > 0  # it can learn to see
+    with pytest.raises(ValueError, match="image_projection, whose size is not given"):
+        model(zero_projection=True)
+
+
 @pytest.mark.parametrize("build", [model, lstm])
 def test_what_does_not_fit_is_refused_with_the_reason(build: Any) -> None:
     with pytest.raises(ValueError, match=r"reads 2 image\(s\) per example, the batch has 3"):

@@ -45,7 +45,8 @@ def command(
     Options of scenes:
       scenes         training scenes (10000); val_scenes, test_scenes: a tenth each
       questions      per scene, at most (8)
-      families       types of questions asked, e.g. ["exist", "query_relation"]; [] asks all eighteen ([])
+      families       types of questions asked, e.g. ["exist", "query_relation"]; [] asks all eighteen ([]);
+                     one that is named twice is asked about twice as often
       formats        files to write (["gqa", "vqa", "captions", "instances"])
     Options of pairs:
       statements     training statements (4000); val_statements, test_statements: a tenth each

@@ -54,7 +54,8 @@ def ask(
 ) -> list[Question]:
     """Up to `count` different questions about the scene, of the named families or of all.
 
-    The same arguments give the same questions.
+    A family that is named twice is tried twice as often, and asked up to twice as often in one scene. The same arguments
+    give the same questions.
     """
     rng = Random(f"questions/{seed}/{scene.image_id}")
     index = SceneIndex(scene, held_out)
@@ -66,7 +67,7 @@ def ask(
         if len(found) >= count:
             break
         family = FAMILIES[name]
-        if asked[name] >= family.at_most:
+        if asked[name] >= family.at_most * names.count(name):
             continue
         question = family.ask(index, rng)
         if question is None or question.text in found or question.text.count(" ") >= MOST_WORDS:

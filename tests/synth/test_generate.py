@@ -149,6 +149,16 @@ def test_a_world_may_have_only_some_types_of_questions(tmp_path: Path) -> None:
     assert {question["types"]["detailed"] for question in asked} == set(wanted)
 
 
+def test_a_type_of_questions_that_is_named_twice_is_asked_more_often(tmp_path: Path) -> None:
+    counts = []
+    for times in (1, 2):
+        wanted = ["exist", *["compare_position"] * times]
+        folder = generate("scenes", tmp_path / str(times), workers=1, families=wanted, formats=["gqa"], **SMALL)
+        asked = json.loads((folder / "questions/train_balanced_questions.json").read_text()).values()
+        counts.append(sum(question["types"]["detailed"] == "compare_position" for question in asked))
+    assert counts[1] > 1.2 * counts[0]
+
+
 def test_a_world_may_have_only_some_kinds_of_statements(tmp_path: Path) -> None:
     wanted = ["relation_in_both", "both"]
     folder = generate("pairs", tmp_path / "w", workers=1, families=wanted, **{**SIZES["pairs"], "statements": 12})

@@ -6,8 +6,9 @@
     h -> [graph layer on [h ; i(L)] and [e ; i(L)]] for L = 1 .. M -> pooled by gates that read q -> g
     [g ; q ; g * q] -> answer
 
-The graph layer is GAT, GINE or GCN (`layers/convolutions`). Table 1's other rows are options: `use_instructions =
-false` is the plain GCN, `use_graph = false` sees only questions, `use_question = false` only graphs.
+The graph layer is GAT, GINE or GCN (`layers/convolutions`; `gat` scores neighbours as the released code does, `gat_mlp`
+with equation 8's perceptron). Table 1's other rows are options: `use_instructions = false` is the plain GCN, `use_graph
+= false` sees only questions, `use_question = false` only graphs.
 
 # Differs: the released code runs GCN and GINE and then throws their result away, so that its reasoning sees neither
 edges nor instructions, and its scene graph encoder is not equation 4. The default is the paper. `code_parity = true`
@@ -65,7 +66,7 @@ class Config:
     @property
     def discards(self) -> bool:
         """Whether what the convolutions compute is thrown away, as the released code does."""
-        return self.code_parity and self.convolution != "gat"
+        return self.code_parity and not convolution(self.convolution).Layer.adds
 
     @property
     def parser(self) -> ParserSizes:
@@ -196,7 +197,6 @@ Model = GraphVqa
 
 def _layers(config: Config, edge_size: int, instructs: bool) -> list[GraphLayer]:
     """One layer for each instruction. Convolutions whose result would be thrown away are left out."""
-    adds = config.convolution == "gat"
     sizes = Sizes(
         nodes=config.hidden_size,
         edges=edge_size,
@@ -212,7 +212,7 @@ def _layers(config: Config, edge_size: int, instructs: bool) -> list[GraphLayer]
         GraphLayer(
             None if config.discards else make(sizes),
             config.hidden_size,
-            adds=adds,
+            adds=make.adds,
             last=step == config.num_instructions - 1,
             dropout=config.dropout,
         )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import ModuleType
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,8 +40,11 @@ class Sizes:
 class Convolution(nn.Module, ABC):
     """h (N, D), e (edges, D'), i (B, D'') or None -> h' (N, D).
 
-    One that weighs neighbours has a `tap`, which sees how much each node (row) takes from each: (B, H, N, N).
+    One that weighs neighbours has a `tap`, which sees how much each node (row) takes from each: (B, H, N, N). `adds`
+    says whether GraphVQA adds the state before the layer to what the layer gives.
     """
+
+    adds: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, nodes: Tensor, edges: Tensor, graphs: Graphs, instruction: Tensor | None) -> Tensor: ...

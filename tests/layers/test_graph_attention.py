@@ -76,7 +76,7 @@ def moved(layer: GraphAttention | PerceptronAttention) -> float:
     nodes, edges, told = inputs()
     graphs = graphs_of_two()
     weights = [graphs.softmax(layer.scores(nodes, edges, graphs, 3 * sign * told)) for sign in (1, -1)]
-    return float((weights[0] - weights[1]).abs().max())
+    return float((weights[0] - weights[1]).detach().abs().max())
 
 
 def test_the_instruction_decides_which_neighbours_count() -> None:

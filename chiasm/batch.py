@@ -114,6 +114,14 @@ class Vectors(Stream):
 
 
 @dataclass(frozen=True)
+class States(Stream):
+    """One vector for each word piece of a text: what a text encoder says, often one that does not change any more."""
+
+    states: Tensor  # (I, T, D) float
+    attention_mask: Tensor  # (I, T) bool
+
+
+@dataclass(frozen=True)
 class SceneGraph(Stream):
     """Scene graphs, padded: nodes with name and attributes, directed edges with a relation."""
 

@@ -131,3 +131,54 @@ class Relations(nn.Module):
         square = values.new_zeros(len(values), entities, entities)
         square[:, self.pairs[0], self.pairs[1]] = values
         return square[:, None]
+
+
+class Match(nn.Module):
+    """The relevance of one kind of two modalities: of their entities, and of their relations.
+
+    `entity_channels`, `relation_channels`: of the convolutions over either's affinities; None: there is no such
+    relevance, and the affinities of entities still rank the relations.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        hidden_size: int,
+        *,
+        affinity: Affinity,
+        entity_channels: Sequence[int] | None,
+        relation_channels: Sequence[int] | None,
+        top_k: int,
+    ) -> None:
+        super().__init__()
+        self.affinity = affinity
+        self.tap = Tap()
+        self.entities = None if entity_channels is None else AffinityCnn(rows, columns, entity_channels, hidden_size)
+        self.relations = (
+            None if relation_channels is None else AffinityCnn(top_k, top_k, relation_channels, hidden_size)
+        )
+
+    def forward(
+        self, a: Tensor, b: Tensor, masks: tuple[Tensor, Tensor] | None, pairs: tuple[Relations, Relations]
+    ) -> list[Tensor]:
+        """Entities (B, N, D), (B, M, D), masks (B, N), (B, M) -> relevances (B, D), of entities, of relations."""
+        found = []
+        affinity = self.affinity(a, b)  # (B, N, M)
+        both = None if masks is None else masks[0][:, :, None] & masks[1][:, None, :]
+        shown = affinity if both is None else affinity * both
+        self.tap(shown[:, None])
+        if self.entities is not None:
+            found.append(self.entities(shown))
+        if self.relations is not None:
+            ranked = affinity if both is None else affinity.masked_fill(~both, torch.finfo(affinity.dtype).min)
+            first, second = masks if masks is not None else (None, None)
+            best_a = pairs[0](a, _importance(ranked.amax(2), first), first)
+            best_b = pairs[1](b, _importance(ranked.amax(1), second), second)
+            found.append(self.relations(self.affinity(best_a, best_b)))
+        return found
+
+
+def _importance(best: Tensor, mask: Tensor | None) -> Tensor:
+    """(B, N) the highest affinity of each entity; 0 for one that is not there."""
+    return best if mask is None else best.masked_fill(~mask, 0.0)

@@ -15,25 +15,28 @@ with each and of every two of them. The encoders are LXMERT's, with BERT's depth
   "score" and "straight_through" let it learn.
 - `mask_padding`: paper and code let padded words take part; here they do not, so that padding cannot change an answer.
   False is theirs: a text is padded to `max_words` before it is encoded.
-- The cross layers are LXMERT's, which the paper's 230 M parameters and the code have; its formula is joint attention.
+- `cross_type`: the cross layers are LXMERT's, which the paper's 230 M parameters and the code have; "joint" is its
+  formula, self-attention over the words and regions of one (text, image) pair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from chiasm.batch import Batch, Output, Regions, Text
-from chiasm.fusion.relevance import AFFINITIES, AffinityCnn, AffinityKind, Gate, Relations
+from chiasm.batch import Batch, Output, Regions, States, Text
+from chiasm.encoders.raw import RawRegions, RawText
+from chiasm.fusion.joint import JointLayer
+from chiasm.fusion.relevance import AFFINITIES, AffinityKind, Gate, Match, Relations
 from chiasm.layers.initialise import initialise
 from chiasm.layers.linear import Linear
-from chiasm.layers.recording import Tap
-from chiasm.layers.transformer import LAYER_NORM_EPS
+from chiasm.layers.stack import Stack
+from chiasm.layers.transformer import LAYER_NORM_EPS, TransformerLayer
 from chiasm.models import CrossModalModel, Evidence
 from chiasm.models.lxmert import Config as EncoderConfig
 from chiasm.models.lxmert import Encoder
@@ -60,6 +63,8 @@ class Config:
     attention_dropout: float = 0.1
     max_position_embeddings: int = 512
     freeze_text: bool = True  # BERT is fixed, in evaluation mode
+    single_modality: bool = True  # False: Table 4's ablation, a linear map of the raw words and regions
+    cross_type: Literal["lxmert", "joint"] = "lxmert"
     affinity: AffinityKind = "dot"
     entity_channels: tuple[int, ...] = (16, 32)  # of the convolutions over entity affinities
     relation_channels: tuple[int, ...] = (32,)  # and over affinities of relations
@@ -79,8 +84,8 @@ class Config:
             hidden_size=self.hidden_size,
             num_attention_heads=self.num_attention_heads,
             intermediate_size=self.intermediate_size,
-            language_layers=self.language_layers,
-            object_layers=self.object_layers,
+            language_layers=self.language_layers if self.single_modality else 0,
+            object_layers=self.object_layers if self.single_modality else 0,
             cross_layers=self.cross_layers,
             hidden_dropout=self.hidden_dropout,
             attention_dropout=self.attention_dropout,
@@ -90,35 +95,7 @@ class Config:
         )
 
 
-class Match(nn.Module):
-    """The relevance of one kind of two modalities: of their entities, and of their relations."""
-
-    def __init__(self, config: Config, rows: int, columns: int) -> None:
-        super().__init__()
-        size, k = config.hidden_size, config.top_k
-        self.affinity = AFFINITIES[config.affinity]
-        self.tap = Tap()
-        self.entities = AffinityCnn(rows, columns, config.entity_channels, size) if config.entity_relevance else None
-        self.relations = AffinityCnn(k, k, config.relation_channels, size) if config.relation_relevance else None
-
-    def forward(
-        self, a: Tensor, b: Tensor, masks: tuple[Tensor, Tensor] | None, pairs: tuple[Relations, Relations]
-    ) -> list[Tensor]:
-        """Entities (B, N, D), (B, M, D), masks (B, N), (B, M) -> relevances (B, D), of entities, of relations."""
-        found = []
-        affinity = self.affinity(a, b)  # (B, N, M)
-        both = None if masks is None else masks[0][:, :, None] & masks[1][:, None, :]
-        shown = affinity if both is None else affinity * both
-        self.tap(shown[:, None])
-        if self.entities is not None:
-            found.append(self.entities(shown))
-        if self.relations is not None:
-            ranked = affinity if both is None else affinity.masked_fill(~both, torch.finfo(affinity.dtype).min)
-            first, second = masks if masks is not None else (None, None)
-            best_a = pairs[0](a, _importance(ranked.amax(2), first), first)
-            best_b = pairs[1](b, _importance(ranked.amax(1), second), second)
-            found.append(self.relations(self.affinity(best_a, best_b)))
-        return found
+_TABLES = tuple(f"encoder.text_embedding.{table}." for table in ("words", "positions", "types"))
 
 
 class Cmr(CrossModalModel):
@@ -133,13 +110,13 @@ class Cmr(CrossModalModel):
             raise ValueError(f"num_images is {config.num_images}; CMR reads at least one image")
         if not (config.entity_relevance or config.relation_relevance):
             raise ValueError("without entity_relevance and relation_relevance there is nothing to classify")
-        self.encoder = Encoder(config.encoder())
+        self.encoder = _encoder(config)
         gate, k = config.relation_gate, config.top_k
         self.text_side = Relations(config.hidden_size, config.max_words, top_k=k, gate=gate)
         self.image_side = Relations(config.hidden_size, config.max_regions, top_k=k, gate=gate)
-        self.text_image = Match(config, config.max_words, config.max_regions)  # one for both images
+        self.text_image = _match(config, config.max_words, config.max_regions)  # one for all images
         several = config.num_images > 1
-        self.image_image = Match(config, config.max_regions, config.max_regions) if several else None  # one for all
+        self.image_image = _match(config, config.max_regions, config.max_regions) if several else None  # one for all
         kinds = int(config.entity_relevance) + int(config.relation_relevance)
         size = config.hidden_size * kinds * sum(range(config.num_images + 1))
         self.classifier = _classifier(size, config.classifier_sizes or (size, 768, 192), config.num_labels)
@@ -148,7 +125,10 @@ class Cmr(CrossModalModel):
             parameter.requires_grad_(not self._is_idle(name))
 
     def forward(self, batch: Batch) -> Output:
-        """Text (B, T), Regions (I, R) -> scores "answer" (B, A), state "relevances" (B, n * D)."""
+        """Text (B, T), Regions (I, R) -> scores "answer" (B, A), state "relevances" (B, n * D).
+
+        States of the texts that are in the batch as "text_states" are taken as they are, and not computed again.
+        """
         text, regions = self._checked(batch)
         images = self.config.num_images
         words, objects, _ = self.encoder(text, regions)
@@ -168,6 +148,23 @@ class Cmr(CrossModalModel):
             found += [r.unflatten(0, (-1, pairs.shape[1])).flatten(1) for r in between]
         relevances = torch.cat(found, 1)
         return Output({"answer": self.classifier(relevances)}, {"relevances": relevances})
+
+    def vectors(self, batch: Batch) -> dict[str, States]:
+        """What BERT says of the batch's texts: "text_states", those that are there already or new ones."""
+        given = batch.more.get("text_states")
+        if isinstance(given, States):
+            return {"text_states": given}
+        if batch.text is None:
+            raise ValueError("CMR needs a text; add a [text] section to the recipe")
+        return {"text_states": self.encoder.states(self._whole_text(batch.text))}
+
+    def fixed_parts(self) -> tuple[dict[str, int], tuple[nn.Module, ...]]:
+        """What `vectors` comes from: options and modules."""
+        options = {
+            "num_attention_heads": self.config.num_attention_heads,
+            "padded_to": 0 if self.config.mask_padding else self.config.max_words,
+        }
+        return options, (self.encoder.text_embedding, self.encoder.language_layers)
 
     def evidence(self) -> tuple[Evidence, ...]:
         """The encoders' attention, and the affinity of words and regions."""
@@ -194,40 +191,73 @@ class Cmr(CrossModalModel):
         return self
 
     def _is_idle(self, name: str) -> bool:
-        frozen = ("encoder.text_embedding.", "encoder.language_layers.") if self.config.freeze_text else ()
+        text = ("encoder.text_embedding.", "encoder.language_layers.") if self.config.single_modality else _TABLES
+        frozen = text if self.config.freeze_text else ()
         unread = ("encoder.pooler.",)
         literal = self.config.relation_gate == "none" and "_side.score." in name
         unused = not self.config.relation_relevance and "_side." in name
         return name.startswith((*frozen, *unread)) or literal or unused
 
-    def _checked(self, batch: Batch) -> tuple[Text, Regions]:
+    def _checked(self, batch: Batch) -> tuple[Text | States, Regions]:
         """The streams, after a check that they are what this model was built for."""
-        text, regions, config = batch.text, batch.regions, self.config
+        known, regions, config = batch.more.get("text_states"), batch.regions, self.config
+        text = known if isinstance(known, States) else batch.text
         if text is None or regions is None:
             raise ValueError("CMR needs text and regions; add [text] and [regions] sections to the recipe")
         images = 1 if regions.index is None else regions.index.shape[1]
         if images != config.num_images:
             raise ValueError(f"this model reads {config.num_images} image(s) per example, the batch has {images}")
-        given = text.input_ids.shape[1], regions.features.shape[1]
+        given = text.attention_mask.shape[1], regions.features.shape[1]
         if given[0] > config.max_words or given[1] > config.max_regions:
             raise ValueError(
                 f"{given[0]} word pieces and {given[1]} regions for a model of {config.max_words} and "
                 f"{config.max_regions}; set [text] max_length and [regions] max_regions"
             )
-        if config.mask_padding or given[0] == config.max_words:
-            return text, regions
-        padding = (0, config.max_words - given[0])
-        ids, mask = F.pad(text.input_ids, padding), F.pad(text.attention_mask, padding)
-        types = None if text.token_type_ids is None else F.pad(text.token_type_ids, padding)
-        return replace(text, input_ids=ids, attention_mask=mask, token_type_ids=types), regions
+        return (text if isinstance(text, States) else self._whole_text(text)), regions
+
+    def _whole_text(self, text: Text) -> Text:
+        """The text as it is encoded: of `max_words` pieces where padding takes part."""
+        missing = self.config.max_words - text.input_ids.shape[1]
+        if self.config.mask_padding or missing <= 0:
+            return text
+        ids, mask = F.pad(text.input_ids, (0, missing)), F.pad(text.attention_mask, (0, missing))
+        types = None if text.token_type_ids is None else F.pad(text.token_type_ids, (0, missing))
+        return replace(text, input_ids=ids, attention_mask=mask, token_type_ids=types)
 
 
 Model = Cmr
 
 
-def _importance(best: Tensor, mask: Tensor | None) -> Tensor:
-    """(B, N) the highest affinity of each entity; 0 for one that is not there."""
-    return best if mask is None else best.masked_fill(~mask, 0.0)
+def _encoder(config: Config) -> Encoder:
+    """LXMERT's, with the raw input or the joint layers that the configuration asks for in place of its own."""
+    encoder, size = Encoder(config.encoder()), config.hidden_size
+    if not config.single_modality:
+        positions = config.max_position_embeddings
+        encoder.add_module("text_embedding", RawText(config.vocab_size, size, max_positions=positions))
+        encoder.add_module("region_embedding", RawRegions(config.feature_size, size))
+    if config.cross_type == "joint":
+        encoder.add_module("cross_layers", Stack(_joint_layer(config) for _ in range(config.cross_layers)))
+    return encoder
+
+
+def _joint_layer(config: Config) -> JointLayer:
+    heads, inner = config.num_attention_heads, config.intermediate_size
+    dropout, attention_dropout = config.hidden_dropout, config.attention_dropout
+    return JointLayer(
+        TransformerLayer(config.hidden_size, heads, inner, dropout=dropout, attention_dropout=attention_dropout)
+    )
+
+
+def _match(config: Config, rows: int, columns: int) -> Match:
+    return Match(
+        rows,
+        columns,
+        config.hidden_size,
+        affinity=AFFINITIES[config.affinity],
+        entity_channels=config.entity_channels if config.entity_relevance else None,
+        relation_channels=config.relation_channels if config.relation_relevance else None,
+        top_k=config.top_k,
+    )
 
 
 def _classifier(size: int, hidden: tuple[int, ...], labels: int) -> nn.Sequential:

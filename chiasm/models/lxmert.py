@@ -24,7 +24,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from chiasm.batch import Batch, Output, Regions, Text
+from chiasm.batch import Batch, Output, Regions, States, Text
 from chiasm.encoders.lengths import fewest_texts, length_groups, trimmed
 from chiasm.encoders.regions import RegionEmbedding
 from chiasm.encoders.text import TextEmbedding
@@ -95,8 +95,8 @@ class Encoder(nn.Module):
         self.pooler = Pooler(config.hidden_size)
         self.fewest_in_group = fewest_texts(config.hidden_size)
 
-    def forward(self, text: Text, regions: Regions) -> tuple[Tensor, Tensor, Tensor]:
-        """Text (B, T), Regions (I, R) -> language (B*S, T, D), objects (B*S, R, D), pooled (B*S, D)."""
+    def forward(self, text: Text | States, regions: Regions) -> tuple[Tensor, Tensor, Tensor]:
+        """Text (B, T) or its states, Regions (I, R) -> language (B*S, T, D), objects (B*S, R, D), pooled (B*S, D)."""
         words, objects, text_mask, regions_mask = self._pairs(text, regions)
         for layer in self.cross_layers:
             words, objects = layer(words, objects, text_mask, regions_mask)
@@ -118,6 +118,10 @@ class Encoder(nn.Module):
                 return self._pooled_by_length(groups, text, regions)
         return self._pooled_by_length(groups, text, regions)
 
+    def states(self, text: Text) -> States:
+        """Text (I, T) -> States (I, T, D): the language encoder alone, a row for each distinct text."""
+        return States(self._language(text), text.attention_mask, index=text.index)
+
     def language(self, text: Text) -> Tensor:
         """Text (B, T) -> (B, T, D): the language encoder alone, a row for each example."""
         return _examples(self._language(text), text.index)
@@ -131,7 +135,7 @@ class Encoder(nn.Module):
         name = {module: prefix + name for name, module in self.named_modules()}
         language = [layer.self_attention.attention.tap for layer in self.language_layers]
         objects = [layer.self_attention.attention.tap for layer in self.object_layers]
-        cross = list(self.cross_layers)
+        cross = [layer for layer in self.cross_layers if isinstance(layer, CrossModalityLayer)]
         crossed = [c.regions_self_attention.attention.tap for c in cross]
         kinds = [
             ("text", "text", language, "language encoder"),
@@ -162,15 +166,16 @@ class Encoder(nn.Module):
         return objects
 
     def _pairs(
-        self, text: Text, regions: Regions, objects: Tensor | None = None
+        self, text: Text | States, regions: Regions, objects: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Both single-modality encoders, then one row for each (example, image) pair: states and masks.
 
         `objects` (I, R, D) are the images' states where they are known already.
         """
         images = 1 if regions.index is None else regions.index.shape[1]
-        words = _examples(self._language(text), text.index).repeat_interleave(images, 0)
-        text_mask = _examples(text.attention_mask, text.index).repeat_interleave(images, 0)
+        known = text if isinstance(text, States) else self.states(text)
+        words = _examples(known.states, known.index).repeat_interleave(images, 0)
+        text_mask = _examples(known.attention_mask, known.index).repeat_interleave(images, 0)
         objects = _examples(self._objects(regions) if objects is None else objects, regions.index)
         mask = regions.attention_mask
         return words, objects, text_mask, None if mask is None else _examples(mask, regions.index)

@@ -6,9 +6,10 @@ differently shaped one is an error. An answer head is taken over row by row, by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -43,8 +44,9 @@ def start_from(
     answers: bool = True,
     answer_table: str = "",
     bert_layers: Literal["bottom", "top"] = "bottom",
+    bert: str = "",
 ) -> str:
-    """Put the weights in `folder` into the model; says what was done.
+    """Put the weights in `folder` into the model; says what was done, and which tensors are new here or left there.
 
     It is a bundle, an LXMERT in any format of `chiasm convert` (a .pth file too), or a BERT as transformers saves it. A
     `.txt` or `.vec` file in its place holds word vectors (GloVe), for the rows of whole words of the model's table.
@@ -55,9 +57,15 @@ def start_from(
     - `answer_table`: which answer each row of a published LXMERT is (its `all_ans.json`); without it the answer head
       stays as it is
     - `bert_layers`: which of BERT's layers become the language layers
+    - `bert`: also a BERT as transformers saves it, for the words and the language layers: a model that reads with one
+      and sees with an LXMERT
 
     Raises `TrainingError` for weights, word pieces or features that do not fit.
     """
+    if bert:
+        options: dict[str, Any] = {"parts": parts, "heads": heads, "answers": answers, "answer_table": answer_table}
+        said = start_from(model, task, preprocessors, folder, bert_layers=bert_layers, **options)
+        return f"{said}; {_from_bert(model, Path(bert), bert_layers)}"
     if (folder / "manifest.json").is_file():
         return _from_bundle(model, task, preprocessors, folder, parts=parts, heads=heads, answers=answers)
     if folder.suffix in WORD_VECTORS:
@@ -69,16 +77,23 @@ def start_from(
         except WeightsError as error:
             raise TrainingError(f"training.start {folder}: {error}") from error
         return _take(model, task, folder, found.tensors, known, found.model, parts, heads=heads, answers=answers)
+    return _from_bert(model, folder, bert_layers)
+
+
+def _from_bert(model: CrossModalModel, folder: Path, which: Literal["bottom", "top"]) -> str:
     try:
         bert = read_bert(folder)
         layers = len(model.get_submodule("encoder.language_layers"))  # type: ignore[arg-type]
-        weights = language_weights(bert, layers, which=bert_layers)
+        weights = language_weights(bert, layers, which=which)
     except (WeightsError, AttributeError) as error:
         raise TrainingError(f"training.start {folder}: {error}") from error
     own = module_tensors(model)
-    further = {name: tensor for name, tensor in head_weights(bert).items() if name in own}
-    _put(own, {**weights, **further}, str(folder))
-    return f"the {bert_layers} {layers} layers of BERT in {folder}"
+    wanted = {name: tensor for name, tensor in {**weights, **head_weights(bert)}.items() if name in own}
+    if not wanted:
+        raise TrainingError(f"training.start {folder}: this model has none of BERT's parameters")
+    _put(own, wanted, str(folder))
+    left = ", ".join(sorted(weights.keys() - own.keys()))
+    return f"the {which} {layers} layers of BERT in {folder}" + (f", but not its {left}" if left else "")
 
 
 def _from_words(model: CrossModalModel, preprocessors: Mapping[str, Preprocessor], file: Path) -> str:
@@ -132,7 +147,7 @@ def _take(
     if heads:
         same = {n: t for n, t in theirs.items() if n in own and own[n].shape == t.shape and n not in ROWS}
         weights = {**same, **weights}
-    said = f"{len(weights)} tensors of {folder}"
+    count, answered = len(weights), ""
     mine = _vocabulary(task)
     if answers and mine is not None and known is not None and all(row in own and row in theirs for row in ROWS):
         rows = len(theirs[ROWS[0]])
@@ -141,9 +156,16 @@ def _take(
         weights |= {key: t for key, t in theirs.items() if key.startswith(BEFORE_ROWS)}
         places = answer_rows(mine, known)
         weights |= {row: mapped_rows(theirs[row], places) for row in ROWS}
-        said += f"; {int((places >= 0).sum())} of {len(mine)} answers with their rows, the others zero"
+        answered = f"; {int((places >= 0).sum())} of {len(mine)} answers with their rows, the others zero"
     _put(own, weights, str(folder))
-    return said
+    new, left = _counted(own.keys() - weights.keys()), _counted(theirs.keys() - weights.keys())
+    return f"{count} tensors of {folder} (new here: {new}; left there: {left}){answered}"
+
+
+def _counted(names: Iterable[str]) -> str:
+    """How many tensors of each part there are, whatever their order: "classifier 8, image_image 6"; or "none"."""
+    counts = Counter(name.split(".")[0] for name in names)
+    return ", ".join(f"{part} {count}" for part, count in sorted(counts.items())) or "none"
 
 
 def answer_rows(mine: AnswerVocabulary, known: AnswerVocabulary) -> Tensor:

@@ -30,7 +30,7 @@ from chiasm.training import schema
 from chiasm.training.bundle import Bundle, build_model
 from chiasm.training.data import BadRowPolicy, OnError, Prepared, Splits, prepare, read_splits
 from chiasm.training.environment import environment
-from chiasm.training.errors import TrainingError
+from chiasm.training.errors import RecipeError, TrainingError
 from chiasm.training.evaluate import measure, write_predictions
 from chiasm.training.files import write_json
 from chiasm.training.initial import start_from
@@ -104,6 +104,8 @@ def _run(
         options = schema.of_function(start_from, skip=4).check(recipe.training.start_options, "training.start_options")
         start = Path(recipe.training.start)
         shown.note(f"begins with {start_from(model, prepared.task, prepared.preprocessors, start, **options)}")
+    elif recipe.training.start_options.get("bert"):
+        raise RecipeError("training.start_options.bert goes beside training.start; for a BERT alone set training.start")
     _seed(recipe.training.seed, accelerator.process_index)
     _introduce(recipe, prepared, model, shown)
     setup = Setup(

@@ -1,12 +1,14 @@
 """Training on cached vectors: fixed encoders read every text and image once, and only what follows them is trained.
 
 The result is that of ordinary training of the same model (nothing random happens in fixed encoders); an epoch costs a
-head instead of two encoders.
+head instead of two encoders. One vector for each text or image is kept in memory, states of a text's word pieces in a
+feature store on disk, where the next run with the same encoder and texts finds them.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,10 +16,12 @@ from torch import Tensor
 from chiasm.batch import Batch, Vectors
 from chiasm.data.columns import Column, EncodedDataset
 from chiasm.data.distinct import distinct_rows
+from chiasm.models import CrossModalModel
 from chiasm.training.errors import RecipeError
 from chiasm.training.predict import evaluating
 from chiasm.training.procedures import ordinary
 from chiasm.training.setup import Outcome, Setup
+from chiasm.training.text_states import with_states
 
 
 class VectorsColumn(Column):
@@ -43,20 +47,37 @@ class VectorsColumn(Column):
         return Vectors(self.values[rows], index=index)
 
 
-def run(setup: Setup, *, batch_size: int = 64) -> Outcome:
+def run(setup: Setup, *, batch_size: int = 64, folder: str = "") -> Outcome:
     """Train what follows the encoders of `setup.model`, which must be fixed; `batch_size` is that of the caching.
 
     The model has `vectors(batch)`, which gives its encoders' results by name, and takes them from a batch that holds
-    them. Raises `RecipeError` for a model without, or with encoders that are trained.
+    them; one whose results are states of texts also has `fixed_parts()` (`training/text_states.py`). `folder`: where
+    their stores are kept, "<run>/states" if not said. Raises `RecipeError` for a model without, or with encoders that
+    are trained.
     """
-    config = setup.model.config
-    if not hasattr(setup.model, "vectors"):
-        raise RecipeError("training.procedure: this model has no vectors to cache; use 'ordinary'")
-    if not getattr(config, "freeze", False):
-        raise RecipeError("training.procedure: cached vectors of encoders that are trained grow stale; freeze them")
+    _check(setup.model)
     setup.model.to(setup.accelerator.device)
-    validation = None if setup.validation is None else cached(setup, setup.validation, batch_size)
-    return ordinary.run(replace(setup, train=cached(setup, setup.train, batch_size), validation=validation))
+    sets = [setup.train] if setup.validation is None else [setup.train, setup.validation]
+    if hasattr(setup.model, "fixed_parts"):
+        place = Path(folder) if folder else setup.out / "states"
+        with setup.accelerator.main_process_first():
+            train, *rest = with_states(setup.model, sets, place, batch_size=batch_size)
+    else:
+        train, *rest = (cached(setup, one, batch_size) for one in sets)
+    return ordinary.run(replace(setup, train=train, validation=rest[0] if rest else None))
+
+
+def _check(model: CrossModalModel) -> None:
+    """Raises `RecipeError` for a model whose encoders cannot be cached."""
+    if not hasattr(model, "vectors"):
+        raise RecipeError("training.procedure: this model has no vectors to cache; use 'ordinary'")
+    if hasattr(model, "fixed_parts"):
+        _, modules = model.fixed_parts()  # type: ignore[operator]
+        fixed = not any(parameter.requires_grad for module in modules for parameter in module.parameters())
+    else:
+        fixed = bool(getattr(model.config, "freeze", False))
+    if not fixed:
+        raise RecipeError("training.procedure: cached vectors of encoders that are trained grow stale; freeze them")
 
 
 def cached(setup: Setup, dataset: EncodedDataset, batch_size: int) -> EncodedDataset:

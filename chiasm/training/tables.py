@@ -18,11 +18,12 @@ from chiasm.metrics.compare import Comparison, permutation
 from chiasm.metrics.estimate import Estimate
 from chiasm.registry import nearest
 from chiasm.tasks import Prediction
+from chiasm.training.curves import EPOCHS_TO_BEST, epochs_to_best
 from chiasm.training.errors import RecipeError
 from chiasm.training.files import write_json
 from chiasm.training.progress import progress
 from chiasm.training.recipe import Recipe, load_recipe
-from chiasm.training.run import train
+from chiasm.training.run import RunResult, train
 from chiasm.training.table_file import Row, Stage, Table, load_table
 
 __all__ = ["MeasuredRow", "Row", "Table", "load_table", "run_table"]
@@ -166,9 +167,18 @@ def _run(runs: _Runs, part: Stage, seed: int, start: Path | None, folder: Path) 
     result = train(recipe, data, folder, resume=not kept.is_file(), overwrite=kept.is_file(), show=runs.show)
     split = "test" if "test" in result.metrics else "validation"
     right = _right(result.predictions[split], result.splits[split])
-    metrics = dict(result.metrics[split])
+    metrics = {**result.metrics[split], **_further(result, split)}
     write_json(kept, {"made_by": state, "split": split, "metrics": metrics, "right": right})
     return metrics, right
+
+
+def _further(result: RunResult, split: str) -> dict[str, Estimate]:
+    """Beside a test's measures those of validation, and how soon training came close to its best."""
+    found = {}
+    if split == "test":
+        found = {f"validation:{name}": value for name, value in result.metrics.get("validation", {}).items()}
+    epochs = epochs_to_best(result.outcome.log, result.bundle.task.headline)
+    return found if epochs is None else {**found, EPOCHS_TO_BEST: epochs}
 
 
 def _made_by(recipe: Recipe, data: Path | None) -> dict[str, Any]:

@@ -27,6 +27,9 @@ paper = { "vqa:accuracy" = 69.9 }
 name = "printed only"
 parts = []
 
+Beside a recipe's own measures there are "validation:<measure>", where a test set is measured, and "epochs to best minus
+0.1", the first epoch whose validation is no further than 0.1 points below the run's best.
+
 In a setting, "{data}" is the data folder; such settings are left out with --tiny and no data.
 """
 

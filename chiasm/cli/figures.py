@@ -1,4 +1,4 @@
-"""Draw a model's attention: words, objects, both ways (LXMERT's figures 3 to 5)."""
+"""Draw what a model looks at: its attention, and which words, regions and pairs match (figures of LXMERT and CMR)."""
 
 from __future__ import annotations
 
@@ -25,17 +25,20 @@ def command(
     ] = None,
     head: Annotated[int | None, typer.Option(min=1, help="Of figure 3.  [default: the mean of all heads]")] = None,
     objects: Annotated[int, typer.Option(min=2, help="How many objects the recovered graph has (figure 4).")] = 8,
-    view: Annotated[int, typer.Option(min=1, help="Which of several images figures 4 and 5 are of.")] = 1,
+    view: Annotated[int, typer.Option(min=1, help="Which of several images the figures are of.")] = 1,
     names: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Names of the regions, one a line.  [default: numbers]")
     ] = None,
 ) -> None:
-    """Draw a model's attention about one example: pictures (PNG), one page, and the numbers (JSON).
+    """Draw what a model looks at in one example: pictures (PNG), one page, and the numbers (JSON).
 
-    Figure 3: words that point to their neighbours, in every language layer and head, beside BERT's. Figure 4: the graph
-    of objects that the first object layer attends to, drawn on the image. Figure 5: words and objects, both directions,
-    with pronouns, nouns and articles coloured. And relevance propagation through all attention, with the answer's
-    probability as the most or the least relevant parts are hidden.
+    Where it has attention (LXMERT). Figure 3: words that point to their neighbours, in every language layer and head,
+    beside BERT's. Figure 4: the graph of objects that the first object layer attends to, drawn on the image. Figure 5:
+    words and objects, both directions, with pronouns, nouns and articles coloured. And relevance propagation through
+    all attention, with the answer's probability as the most or the least relevant parts are hidden.
+
+    Where it has affinities and rankings (CMR). Its figure 3: words and regions, with each word's best region. Its
+    figure 4: how pairs of words, and pairs of regions, rank.
 
     \b
     Examples:

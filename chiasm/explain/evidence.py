@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,6 +34,11 @@ class Maps:
     def mean(self) -> Tensor:
         """(views, Q, K): the mean over layers and heads."""
         return torch.stack(self.mean_over_heads()).mean(0)
+
+    def first(self, sizes: Mapping[str, int]) -> Maps:
+        """Of each stream in `sizes` only so many items: what comes after them is padding."""
+        queries, keys = sizes.get(self.evidence.query), sizes.get(self.evidence.key)
+        return replace(self, layers=tuple(layer[:, :, :queries, :keys] for layer in self.layers))
 
 
 def darkest(matrix: NDArray[np.float64]) -> float:
@@ -69,7 +76,7 @@ def observe(model: CrossModalModel, batch: Batch) -> tuple[Output, tuple[Maps, .
 def attention_steps(model: CrossModalModel, batch: Batch) -> tuple[Output, list[Step]]:
     """A forward pass inside autograd: the output, and every attention in the order in which it was computed.
 
-    The weights stay in the graph, so that a score can be differentiated by them.
+    The weights stay in the graph, so that a score can be differentiated by them, also those of frozen parts.
     """
     streams = {m: (e.query, e.key) for e in model.evidence() if e.kind == "attention" for m in e.modules}
     order: list[str] = []
@@ -77,13 +84,26 @@ def attention_steps(model: CrossModalModel, batch: Batch) -> tuple[Output, list[
         model.get_submodule(name).register_forward_hook(lambda *_, name=name: order.append(name)) for name in streams
     ]
     try:
-        with answering(model), torch.enable_grad(), record(model, keep_grad=True) as recorded:
+        with answering(model), thawed(model), torch.enable_grad(), record(model, keep_grad=True) as recorded:
             output = model(batch)
     finally:
         for hook in hooks:
             hook.remove()
     seen = dict.fromkeys(name for name in order if recorded[name])
     return output, [Step(*streams[name], recorded[name][0]) for name in seen]
+
+
+@contextmanager
+def thawed(model: torch.nn.Module) -> Iterator[None]:
+    """Inside the `with` block every parameter takes a gradient; after it those do that did before."""
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 def simultaneous(steps: list[Step]) -> list[tuple[Step, ...]]:

@@ -144,12 +144,16 @@ def explain_example(
     output, maps = observe(bundle.model, question.batch)
     (prediction,) = bundle.task.decode(output, [example.id], top_k=top_k)
     text = example.values.get("text")
+    tokens, views = _tokens(bundle, text), _views(example, question.batch)
+    sizes = {"text": len(tokens)} if tokens else {}
+    if question.batch.regions is not None:
+        sizes["regions"] = max(len(view.boxes) for view in views)
     return Explanation(
         prediction=prediction,
         text=text,
-        tokens=_tokens(bundle, text),
-        views=_views(example, question.batch),
-        maps=maps,
+        tokens=tokens,
+        views=views,
+        maps=tuple(one.first(sizes) for one in maps),
         attributions=attribute(question, methods, random_orders=random_orders, seed=seed),
         expected=example.values.get("answer"),
         nodes=_nodes(bundle, example),

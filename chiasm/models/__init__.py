@@ -25,7 +25,7 @@ class Evidence:
     `modules` are names of modules inside the model, in layer order; `record` keeps what each saw in one forward pass.
     """
 
-    kind: str  # "attention", "gate", "affinity", "relation", "instruction", "mask", "generated text"
+    kind: str  # "attention", "gate", "affinity", "ranking", "relation", "instruction", "mask", "generated text"
     query: str  # the stream that looks: "text", "regions", ...
     key: str  # the stream looked at
     modules: tuple[str, ...]  # one per layer: recorded (rows, H, Q, K)

@@ -1,4 +1,7 @@
-"""The figures of LXMERT's appendix E about one example: as files, with their numbers, and on one page."""
+"""What a model looks at in one example, as the papers draw it: as files, with their numbers, and on one page.
+
+Figures 3 to 5 of LXMERT's appendix E where there is attention; 3 and 4 of CMR where there are affinities, rankings.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from chiasm.explain.attention_graphs import CrossGraph, TokenGraph, bert_graph, 
 from chiasm.explain.draw import draw_curves, draw_explanation, png
 from chiasm.explain.evidence import Maps
 from chiasm.explain.explanation import Explanation
+from chiasm.explain.match_figures import draw_affinity, draw_ranking
+from chiasm.explain.matches import matches
 from chiasm.report.html import Html, tag
 from chiasm.report.page import document
 
@@ -58,10 +63,11 @@ def attention_figures(
         *_language(explanation, bert, layer, head),
         *_objects(explanation, names, keep, view),
         *_cross(explanation, names, view),
+        *_matches(explanation, names, view),
         *_relevance(explanation),
     ]
     if not drawn:
-        raise ValueError("this model recorded no attention: there is nothing to draw")
+        raise ValueError("this model recorded no attention and no affinities: there is nothing to draw")
     return drawn
 
 
@@ -141,6 +147,30 @@ def _cross(explanation: Explanation, names: Sequence[str] | None, view: int) -> 
     caption = "Words and objects tied by attention, both ways: pronouns pink, nouns blue, articles red."
     numbers = {"received": graph.received().tolist(), "kinds": graph.kinds(), "by_kind": graph.share_of_kinds()}
     return [_drawn("figure_5_cross", caption, draw_cross_graph(graph, _names(names, boxes)), numbers)]
+
+
+def _matches(explanation: Explanation, names: Sequence[str] | None, view: int) -> list[Drawn]:
+    """Affinities and rankings of one image, and affinities of two."""
+    drawn: list[Drawn] = []
+    for table in matches(explanation, names):
+        if view not in table.images:
+            continue
+        name = f"{table.kind}_{table.query}" + ("" if table.kind == "ranking" else f"_{table.key}")
+        if table.kind == "ranking":
+            caption = f"{table.title}. The darker a pair, the higher it ranks; the five highest are framed."
+            figure = draw_ranking(table)
+        else:
+            caption = f"{table.title}. The darker, the better they match; each row's best column is framed and shown."
+            seen = table.views[1] if table.views[0] is None else None
+            figure = draw_affinity(table, None if seen is None else explanation.views[seen])
+        drawn.append(_drawn(_free(name, drawn), caption, figure, table.to_json()))
+    return drawn
+
+
+def _free(name: str, drawn: Sequence[Drawn]) -> str:
+    """The name with a number after it, where another figure has it already."""
+    same = sum(one.name.startswith(name) for one in drawn)
+    return f"{name}_{same + 1}" if same else name
 
 
 def _relevance(explanation: Explanation) -> list[Drawn]:

@@ -9,9 +9,11 @@ from chiasm.explain.attribution import Attribution
 from chiasm.explain.evidence import Maps
 from chiasm.explain.explanation import Explanation
 from chiasm.explain.faithfulness import Faithfulness
+from chiasm.explain.matches import KINDS, matches
 from chiasm.report.charts import Line, lines
 from chiasm.report.contents import Example
 from chiasm.report.html import Html, tag
+from chiasm.report.matches import match_section
 from chiasm.report.pictures import head_grid, heat_map, shaded_image, shaded_words
 from chiasm.report.tables import percent, signed
 
@@ -133,7 +135,8 @@ def _details(explanation: Explanation, name: str) -> Html | None:
     parts = [
         *(_method(explanation, one, f"{name}-{one.method}") for one in explanation.attributions[1:]),
         _curves(explanation),
-        *(_attention(explanation, one) for one in explanation.maps),
+        *(match_section(table, explanation) for table in matches(explanation)),
+        *(_attention(explanation, one) for one in explanation.maps if one.evidence.kind not in KINDS),
     ]
     shown = [part for part in parts if part is not None]
     if not shown:

@@ -99,14 +99,21 @@ def shaded_words(words: Sequence[Word], relevance: Sequence[float]) -> Html:
     return tag("span", *parts, class_="words")
 
 
-def heat_map(values: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str], *, title: str) -> Html:
-    """A labelled matrix of attention; the darker a cell, the higher its value."""
+def heat_map(
+    values: NDArray[np.float64],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    darkest_at: float | None = None,
+) -> Html:
+    """A labelled matrix; the darker a cell, the higher its value. By default darkest as suits attention (`darkest`)."""
     height, width = values.shape
     side = 10 + 7 * max((len(name) for name in rows), default=0)
     top = 10 + 6 * max((len(name) for name in columns), default=0)
     picture = tag(
         "image",
-        href=data_uri_exact(tinted(values / darkest(values))),
+        href=data_uri_exact(tinted(values / (darkest(values) if darkest_at is None else darkest_at))),
         x=side,
         y=top,
         width=width * CELL,

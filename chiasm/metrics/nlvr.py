@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from chiasm.metrics.estimate import Estimate, Resampling
+from chiasm.metrics.estimate import Estimate, Resampling, members
 
 
 def sentence_of(identifier: str) -> str:
@@ -31,16 +31,19 @@ def evaluate(
     correct: Sequence[bool],
     sentences: Sequence[str] | None,
     image_sets: Sequence[str] | None = None,
+    families: Sequence[str | None] = (),
 ) -> dict[str, Estimate]:
     """`accuracy` of n judgements and `consistency` of their sentences (left out when `sentences` is None).
 
     `sentences`: what names the sentence of each judgement (`sentence_of`). Intervals resample `image_sets`
-    (`image_set_of`), since the sentences of one set are about the same pictures; None: the sentences.
+    (`image_set_of`), since the sentences of one set are about the same pictures; None: the sentences. `families`: the
+    kind of each statement where it is known, for "accuracy/family/<kind>".
     """
     scores = np.asarray(correct, dtype=np.float64)
     units = image_sets if image_sets is not None else sentences
     resampling = Resampling(len(scores) if units is None else units)
-    found = resampling.shares(scores, {"accuracy": np.ones(len(scores), dtype=bool)})
+    kinds = members("accuracy/family", families) if any(families) else {}
+    found = resampling.shares(scores, {"accuracy": np.ones(len(scores), dtype=bool), **kinds})
     if sentences is None:
         return found
     if len(sentences) != len(scores):

@@ -75,7 +75,8 @@ class Nlvr(BaseTask):
         if None in sentences:
             sentences = [nlvr.sentence_of(i) for i in identifiers] if paired_images else []
         sets = [nlvr.image_set_of(i) for i in identifiers] if paired_images else images_of(examples)
-        return nlvr.evaluate(correct, [str(s) for s in sentences] or None, sets)
+        families = [example.info.get("family") for example in examples]
+        return nlvr.evaluate(correct, [str(s) for s in sentences] or None, sets, families)
 
     def submission(self, predictions: Sequence[Prediction], path: Path) -> None:
         """The official CSV, a line each: identifier,True or identifier,False."""

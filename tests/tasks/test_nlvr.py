@@ -58,6 +58,16 @@ def test_statements_without_groups_have_only_an_accuracy() -> None:
     assert set(Nlvr(images=1).evaluate(said, examples)) == {"accuracy"}
 
 
+def test_kinds_of_statements_that_are_known_have_accuracies_of_their_own() -> None:
+    kinds = ["relation", "both", "relation", None]
+    examples = [Example(str(i), {"answer": True}, {"family": k} if k else {}) for i, k in enumerate(kinds)]
+    said = [Prediction(str(i), i < 2, 1.0) for i in range(4)]
+    measures = Nlvr(images=1).evaluate(said, examples)
+    assert {name: (e.value, e.n) for name, e in measures.items()} == {
+        "accuracy": (0.5, 4), "accuracy/family/both": (1.0, 1), "accuracy/family/relation": (0.5, 2),
+    }  # fmt: skip
+
+
 def test_training_needs_both_truth_values() -> None:
     with pytest.raises(DataError, match="labelled False"):
         Nlvr().fit([Example("1", {"answer": True})])

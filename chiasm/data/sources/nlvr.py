@@ -84,4 +84,7 @@ def _example(entry: Any, images: ImageFinder, corners: Mapping[str, list[list[fl
             raise RowError(f"image {unknown[0]} has no scene graph", origin=origin, row_id=identifier)
         values["boxes"] = tuple(corners[side] for side in sides)
     group = f"{fields[0]}-{fields[1]}-{fields[3]}"
-    return Example(identifier, values, {"identifier": identifier, "sentence_group": group}, origin)
+    info = {"identifier": identifier, "sentence_group": group}
+    if "family" in entry:  # the generated world's kind of statement
+        info["family"] = str(entry["family"])
+    return Example(identifier, values, info, origin)

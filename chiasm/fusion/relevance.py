@@ -5,7 +5,8 @@
     the K pairs of highest W of either side  ->  R_a R_b^T  ->  CNN  ->  relevance of relations (section 3.4)
 
 Pairs are enumerated once (i < j), and MLP_1's first layer is applied to entities before they are paired, since
-W [s_i; s_j] = W' s_i + W'' s_j: no tensor over all i and j of twice the width is ever made.
+W [s_i; s_j] = W' s_i + W'' s_j: no tensor over all i and j of twice the width is ever made. Only the K chosen pairs go
+through the rest of MLP_1; for scores its last layer and MLP_2's first are one, as nothing lies between them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from chiasm.layers.recording import Tap
 Affinity = Callable[[Tensor, Tensor], Tensor]
 AffinityKind = Literal["dot", "dot_scaled", "cosine"]
 Gate = Literal["none", "score", "straight_through"]
+
+AT_ONCE = 4096  # pairs whose scores are computed together where no gradient is wanted: what a cache holds
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -92,30 +95,67 @@ class Relations(nn.Module):
         self.register_buffer("pairs", pairs, persistent=False)  # (2, P), i < j
         self.tap = Tap()
 
-    def pair_vectors(self, entities: Tensor) -> Tensor:
-        """(B, N, D) -> (B, P, D): r of every pair i < j."""
-        size = entities.shape[-1]
-        left = F.linear(entities, self.first.weight[:, :size], self.first.bias)  # (B, N, 2D)
-        right = F.linear(entities, self.first.weight[:, size:])
-        return self.second(F.relu(left[:, self.pairs[0]] + right[:, self.pairs[1]]))
+    def forward(
+        self, entities: Tensor, importance: Tensor, mask: Tensor | None, scores: Tensor | None = None
+    ) -> Tensor:
+        """Entities (B, N, D), their importance (B, N), mask (B, N) -> the best pairs (B, K, D), best first.
 
-    def forward(self, entities: Tensor, importance: Tensor, mask: Tensor | None) -> Tensor:
-        """Entities (B, N, D), their importance (B, N), mask (B, N) -> the best pairs (B, K, D), best first."""
-        vectors = self.pair_vectors(entities)
+        `scores` (B, P) are those of the same entities, where they are known already.
+        """
         i, j = self.pairs
-        scores = self.score(vectors)[..., 0]
-        real = None if mask is None else mask[:, i] & mask[:, j]
-        if real is not None:
-            scores = scores.masked_fill(~real, torch.finfo(scores.dtype).min)
-        ranking = scores.softmax(-1) * importance[:, i] * importance[:, j]  # (B, P)
+        real = self._real(mask)
+        scores = self.scores(entities, mask) if scores is None else scores
+        ranking = scores * importance[:, i] * importance[:, j]  # (B, P)
         if real is not None:
             ranking = ranking.masked_fill(~real, torch.finfo(scores.dtype).min)
         self.tap(self._square(ranking if real is None else ranking * real, entities.shape[1]))
         best, places = ranking.topk(self.top_k, dim=-1, sorted=True)
-        chosen = vectors.gather(1, places[..., None].expand(-1, -1, vectors.shape[-1]))
+        chosen = self.vectors(entities, i[places], j[places])
         if real is not None:  # with fewer real pairs than K the rest is zero
             chosen = chosen * real.gather(1, places)[..., None]
         return chosen * self._gates(best)[..., None]
+
+    def vectors(self, entities: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """(B, N, D), (B, K), (B, K) -> (B, K, D): r of the given pairs."""
+        rows = torch.arange(len(entities), device=entities.device)[:, None]
+        return self.second(F.relu(self.first(torch.cat([entities[rows, i], entities[rows, j]], -1))))
+
+    def scores(self, entities: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, N, D), (B, N) -> (B, P): U, a softmax over the real pairs. Without a gate it takes no gradient."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.gate != "none"):
+            rows = len(entities) if torch.is_grad_enabled() else max(1, AT_ONCE // self.pairs.shape[1])
+            read = self._reader(len(entities) * self.pairs.shape[1])
+            found = torch.cat([read(self._paired(part)) for part in entities.split(rows)])[..., 0]
+            real = self._real(mask)
+            if real is not None:
+                found = found.masked_fill(~real, torch.finfo(found.dtype).min)
+            return found.softmax(-1)
+
+    def _real(self, mask: Tensor | None) -> Tensor | None:
+        """(B, N) -> (B, P): whether both of a pair are there."""
+        return None if mask is None else mask[:, self.pairs[0]] & mask[:, self.pairs[1]]
+
+    def _paired(self, entities: Tensor) -> Tensor:
+        """(B, N, D) -> (B, P, 2D): MLP_1's first layer on every pair i < j."""
+        size = entities.shape[-1]
+        left = F.linear(entities, self.first.weight[:, :size], self.first.bias)  # (B, N, 2D)
+        right = F.linear(entities, self.first.weight[:, size:])
+        if torch.is_grad_enabled():
+            return F.relu(left[:, self.pairs[0]] + right[:, self.pairs[1]])
+        return left[:, self.pairs[0]].add_(right[:, self.pairs[1]]).relu_()
+
+    def _reader(self, pairs: int) -> Callable[[Tensor], Tensor]:
+        """What makes (..., 2D) into scores (..., 1): MLP_1's last layer and MLP_2.
+
+        Both linear layers as one cost 2 D^3 operations to join, and save 3 D^2 for each pair.
+        """
+        inner, relu, last = self.score
+        assert isinstance(inner, Linear)
+        if 3 * pairs < 2 * self.second.out_features:
+            return lambda x: self.score(self.second(x))
+        weight = inner.weight @ self.second.weight
+        bias = inner.weight @ self.second.bias + inner.bias
+        return lambda x: last(relu(F.linear(x, weight, bias)))
 
     def _gates(self, best: Tensor) -> Tensor:
         """(B, K) what each chosen vector is multiplied by."""
@@ -160,9 +200,17 @@ class Match(nn.Module):
         )
 
     def forward(
-        self, a: Tensor, b: Tensor, masks: tuple[Tensor, Tensor] | None, pairs: tuple[Relations, Relations]
+        self,
+        a: Tensor,
+        b: Tensor,
+        masks: tuple[Tensor, Tensor] | None,
+        pairs: tuple[Relations, Relations],
+        scores: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> list[Tensor]:
-        """Entities (B, N, D), (B, M, D), masks (B, N), (B, M) -> relevances (B, D), of entities, of relations."""
+        """Entities (B, N, D), (B, M, D), masks (B, N), (B, M) -> relevances (B, D), of entities, of relations.
+
+        `scores` are those of either side's pairs, where they are known already.
+        """
         found = []
         affinity = self.affinity(a, b)  # (B, N, M)
         both = None if masks is None else masks[0][:, :, None] & masks[1][:, None, :]
@@ -173,8 +221,8 @@ class Match(nn.Module):
         if self.relations is not None:
             ranked = affinity if both is None else affinity.masked_fill(~both, torch.finfo(affinity.dtype).min)
             first, second = masks if masks is not None else (None, None)
-            best_a = pairs[0](a, _importance(ranked.amax(2), first), first)
-            best_b = pairs[1](b, _importance(ranked.amax(1), second), second)
+            best_a = pairs[0](a, _importance(ranked.amax(2), first), first, scores[0])
+            best_b = pairs[1](b, _importance(ranked.amax(1), second), second, scores[1])
             found.append(self.relations(self.affinity(best_a, best_b)))
         return found
 

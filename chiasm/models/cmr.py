@@ -139,12 +139,17 @@ class Cmr(CrossModalModel):
         objects, objects_mask = _padded(objects, objects_mask, self.config.max_regions)
         masks = (words_mask, objects_mask) if self.config.mask_padding else None
         relations = self.text_side, self.image_side
-        found = [r.unflatten(0, (-1, images)).flatten(1) for r in self.text_image(words, objects, masks, relations)]
+        scores = None  # of an image's pairs: the same beside the text and beside another image
+        if self.config.relation_relevance:
+            scores = self.image_side.scores(objects, objects_mask if self.config.mask_padding else None)
+        beside = self.text_image(words, objects, masks, relations, (None, scores))
+        found = [r.unflatten(0, (-1, images)).flatten(1) for r in beside]
         if self.image_image is not None:
             pairs = torch.triu_indices(images, images, 1, device=objects.device)
             first, second = _of_pairs(objects.unflatten(0, (-1, images)), pairs)
             both = _of_pairs(objects_mask.unflatten(0, (-1, images)), pairs) if self.config.mask_padding else None
-            between = self.image_image(first, second, both, (relations[1], relations[1]))
+            known = (None, None) if scores is None else _of_pairs(scores.unflatten(0, (-1, images)), pairs)
+            between = self.image_image(first, second, both, (relations[1], relations[1]), known)
             found += [r.unflatten(0, (-1, pairs.shape[1])).flatten(1) for r in between]
         relevances = torch.cat(found, 1)
         return Output({"answer": self.classifier(relevances)}, {"relevances": relevances})
@@ -167,12 +172,15 @@ class Cmr(CrossModalModel):
         return options, (self.encoder.text_embedding, self.encoder.language_layers)
 
     def evidence(self) -> tuple[Evidence, ...]:
-        """The encoders' attention, and the affinity of words and regions."""
-        affinity = Evidence("affinity", "text", "regions", ("text_image.tap",), "affinity of words and regions")
-        found = (*self.encoder.evidence("encoder."), affinity)
-        if not self.config.relation_relevance:
-            return found
-        return (*found, Evidence("relation", "text", "text", ("text_side.tap",), "ranking of pairs of words"))
+        """The encoders' attention, the affinities, and how pairs of words and of regions rank."""
+        taps = [("affinity", "text", "regions", "text_image", "affinity of words and regions")]
+        if self.config.num_images > 1:
+            taps.append(("affinity", "regions", "regions", "image_image", "affinity of the regions of two images"))
+        if self.config.relation_relevance:
+            taps.append(("ranking", "text", "text", "text_side", "ranking of pairs of words"))
+            taps.append(("ranking", "regions", "regions", "image_side", "ranking of pairs of regions"))
+        own = (Evidence(kind, query, key, (f"{part}.tap",), title) for kind, query, key, part, title in taps)
+        return (*self.encoder.evidence("encoder."), *own)
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of word pieces, where gradients of the text are taken."""

@@ -55,24 +55,61 @@ def test_the_three_affinities() -> None:
     torch.testing.assert_close(cosine(a, b), expected)
 
 
-def test_pairs_are_those_of_the_concatenation_i_before_j() -> None:
-    made, x = relations(), entities()
-    found = made.pair_vectors(x)
-    place = 0
-    for i in range(ENTITIES):
-        for j in range(i + 1, ENTITIES):
-            joined = torch.cat([x[:, i], x[:, j]], -1)
-            expected = made.second(torch.relu(made.first(joined)))
-            torch.testing.assert_close(found[:, place], expected)
-            place += 1
-    assert place == found.shape[1] == 21
+PAIRS = [(i, j) for i in range(ENTITIES) for j in range(i + 1, ENTITIES)]
+
+
+def pair_vectors(made: Relations, x: Tensor) -> Tensor:
+    """r of every pair i before j, by the formula."""
+    joined = [made.first(torch.cat([x[:, i], x[:, j]], -1)) for i, j in PAIRS]
+    return torch.stack([made.second(torch.relu(one)) for one in joined], 1)
+
+
+def test_scores_are_those_of_the_concatenation_i_before_j() -> None:
+    """Also where the two linear layers between are joined, where rows are read in parts, and where few are read."""
+    for rows in (1, 2, 400):
+        made, x = relations(), entities(rows)
+        u = made.score(pair_vectors(made, x))[..., 0].softmax(-1)
+        torch.testing.assert_close(made.scores(x, None), u)
+        with torch.no_grad():
+            torch.testing.assert_close(made.scores(x, None), u)
+    wide = Relations(48, ENTITIES, top_k=4)
+    few = torch.sin(torch.arange(ENTITIES * 48.0)).view(1, ENTITIES, 48)
+    assert 3 * len(PAIRS) < 2 * 48  # too few to join the layers for
+    torch.testing.assert_close(wide.scores(few, None), wide.score(pair_vectors(wide, few))[..., 0].softmax(-1))
+
+
+def test_scores_that_are_known_already_are_used() -> None:
+    made, x, v = relations(), entities(), importance()
+    known = made.scores(x, None)
+    torch.testing.assert_close(made(x, v, None, known), made(x, v, None))
+    other = torch.zeros_like(known)
+    other[:, 7], other[:, 3] = 2, 1
+    v = torch.ones_like(v)
+    torch.testing.assert_close(made(x, v, None, other)[:, :2], pair_vectors(made, x)[:, [7, 3]])
+
+
+@pytest.mark.parametrize("gate", ["none", "score", "straight_through"])
+def test_gradients_are_those_of_the_formula(gate: str) -> None:
+    made, v = relations(gate=gate).double(), importance().double()
+    x, literal = (entities().double().requires_grad_() for _ in range(2))
+    made(x, v, None).square().sum().backward()
+    ours = {name: p.grad.clone() for name, p in made.named_parameters() if p.grad is not None}
+    made.zero_grad(set_to_none=True)
+    vectors, w = pair_vectors(made, literal), ranking(made, literal, v)
+    best, places = w.topk(4)
+    chosen = vectors.gather(1, places[..., None].expand(-1, -1, SIZE))
+    factor = {"none": torch.ones_like(best), "score": best / best[:, :1], "straight_through": 1 + best - best.detach()}
+    (chosen * factor[gate][..., None]).square().sum().backward()
+    torch.testing.assert_close(x.grad, literal.grad)
+    assert set(ours) == {name for name, p in made.named_parameters() if p.grad is not None}
+    for name, gradient in ours.items():
+        torch.testing.assert_close(gradient, made.get_parameter(name).grad)
 
 
 def ranking(made: Relations, x: Tensor, v: Tensor) -> Tensor:
     """W of every pair, by the formula."""
-    u = made.score(made.pair_vectors(x))[..., 0].softmax(-1)
-    pairs = [(i, j) for i in range(ENTITIES) for j in range(i + 1, ENTITIES)]
-    return torch.stack([u[:, n] * v[:, i] * v[:, j] for n, (i, j) in enumerate(pairs)], 1)
+    u = made.score(pair_vectors(made, x))[..., 0].softmax(-1)
+    return torch.stack([u[:, n] * v[:, i] * v[:, j] for n, (i, j) in enumerate(PAIRS)], 1)
 
 
 def test_the_best_pairs_are_chosen_best_first() -> None:
@@ -80,7 +117,7 @@ def test_the_best_pairs_are_chosen_best_first() -> None:
     chosen = made(x, v, None)
     order = ranking(made, x, v).argsort(1, descending=True)[:, :4]
     for row in range(2):
-        torch.testing.assert_close(chosen[row], made.pair_vectors(x)[row, order[row]])
+        torch.testing.assert_close(chosen[row], pair_vectors(made, x)[row, order[row]])
 
 
 def test_hidden_entities_are_in_no_chosen_pair() -> None:

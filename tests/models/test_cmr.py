@@ -156,7 +156,8 @@ def test_affinities_and_the_ranking_of_words_are_evidence() -> None:
     assert ranking.shape == (6, 1, 12, 12)
     assert not ranking.tril().any()
     assert not affinity[:2, :, 6:].any()  # padding of the first text
-    assert {e.kind for e in one.evidence()} == {"attention", "affinity", "relation"}
+    assert [e.key for e in one.evidence() if e.kind == "affinity"] == ["regions", "regions"]
+    assert [e.key for e in one.evidence() if e.kind == "ranking"] == ["text", "regions"]
 
 
 def test_what_does_not_fit_is_refused_with_the_reason() -> None:

@@ -67,7 +67,7 @@ def test_joint_layers_let_a_word_see_the_other_words_through_the_same_attention_
     assert attention.shape == (6, 2, 18, 18)  # 8 words and 10 regions
     assert not attention[:2, :, :, 6:8].any()  # padding of the first text
     torch.testing.assert_close(attention.sum(-1), torch.ones(6, 2, 18))
-    assert {e.kind for e in joint.evidence()} == {"attention", "affinity", "relation"}
+    assert {e.kind for e in joint.evidence()} == {"attention", "affinity", "ranking"}
     assert all(name in dict(joint.named_modules()) for e in joint.evidence() for name in e.modules)
 
 

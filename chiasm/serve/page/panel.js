@@ -3,7 +3,8 @@
 import { answerBars, columnBars, faithfulness, verdict } from "./answers.js";
 import { call } from "./api.js";
 import { make, percent, roving, say, shares } from "./dom.js";
-import { largest, lookOf, matrix, waysToLook } from "./evidence.js";
+import { bestRegions } from "./crops.js";
+import { isScore, largest, lookOf, matrix, waysToLook } from "./evidence.js";
 import { Picture } from "./picture.js";
 
 const WORDS = "Point at a word to see the words that it looks at.";
@@ -84,7 +85,7 @@ export class Panel {
     this.columns = make("div");
     this.heat = make("div", { class: "heat" });
     this.method = select("Shaded by", explanation.attributions.map((one) => one.title), () => this.rest());
-    this.way = select("Attention", this.ways.map((way) => way.label), () => this.layers());
+    this.way = select("Attention or match", this.ways.map((way) => way.label), () => this.layers());
     this.layer = select("Layer", [], () => this.again());
     this.head = select("Head", [], () => this.again());
     const tools = [explanation.attributions.length && this.method.label, ...(this.ways.length ? [this.way.label, this.layer.label, this.head.label] : [])];
@@ -205,9 +206,12 @@ export class Panel {
   heatMaps() {
     const way = this.ways?.[this.way.select.selectedIndex];
     if (!way || !this.open.open) return;
-    const tables = Object.values(way.maps).flatMap((map) =>
-      Array.from({ length: map.views }, (_, view) => heatMap(map, matrix(map, view, this.layer.value(), this.head.value()), view)),
-    );
+    const shown = (map, view) => {
+      const values = matrix(map, view, this.layer.value(), this.head.value());
+      const matched = isScore(map) && map.query === "text" && map.key === "regions" && this.sources[view];
+      return [heatMap(map, values, view), ...(matched ? [bestRegions(this.explanation, values, view, this.sources[view])] : [])];
+    };
+    const tables = Object.values(way.maps).flatMap((map) => Array.from({ length: map.views }, (_, view) => shown(map, view)).flat());
     this.heat.replaceChildren(...tables);
   }
 }
@@ -233,14 +237,16 @@ function select(name, options, changed) {
   return { select: list, fill, label: make("label", {}, name, list), value: () => list.selectedIndex - 1 };
 }
 
-/** Rows look at columns; the darker, the more. Numbers are percent. */
+/** Rows look at columns, or match them; the darker, the more. */
 function heatMap(map, values, view) {
   if (Math.max(values.length, values[0].length) > LABELLED) return make("p", { class: "soft" }, `${map.title}: ${values.length} × ${values[0].length} weights are too many for a table.`);
-  const darkest = Math.max(2 / values[0].length, ...values.flat());
+  const darkest = isScore(map) ? 1 : Math.max(2 / values[0].length, ...values.flat());
+  const told = isScore(map) ? ", from 0, the lowest, to 100" : ", in percent";
+  const known = (q, k) => map.kind !== "ranking" || k > q;
   const which = map.views > 1 ? `, picture ${view + 1}` : "";
   const head = make("tr", {}, make("td"), map.keys.map((name) => make("th", { scope: "col" }, make("span", {}, name))));
   const rows = values.map((row, q) =>
-    make("tr", {}, make("th", { scope: "row" }, map.queries[q]), row.map((value) => make("td", { style: { "--strength": (value / darkest).toFixed(3) } }, String(Math.round(100 * value))))),
+    make("tr", {}, make("th", { scope: "row" }, map.queries[q]), row.map((value, k) => (known(q, k) ? make("td", { style: { "--strength": (value / darkest).toFixed(3) } }, String(Math.round(100 * value))) : make("td")))),
   );
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${map.title}${which}` }, make("table", {}, make("caption", {}, `${map.title}${which}, in percent`), head, rows));
+  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${map.title}${which}` }, make("table", {}, make("caption", {}, `${map.title}${which}${told}`), head, rows));
 }

@@ -118,7 +118,7 @@ def measure(beam: int, count: int, words: int, rounds: int, loop_images: int) ->
         with kernels.using(kernels.choice()):
             took, packed = seconds(lambda: together(model, batch, beam, words), rounds)
             found["batched, measured kernel"] = count / took
-    same = sum(a == b for a, b in zip(loop, all_at_once, strict=False))
+    same = sum(a == b for a, b in zip(loop, all_at_once[: len(loop)], strict=True))
     print(f"  same sentences: {same} of {loop_images} (loop and batched), ", end="")
     print(f"{sum(a == b for a, b in zip(all_at_once, packed, strict=True))} of {count} (both kernels)")
     found["same"] = same / loop_images

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from chiasm.data.words import END, PAD, START
 from chiasm.heads.decode import Generated, State, Step, ranked
+from chiasm.heads.decode.continuations import best, normalisers
 from chiasm.heads.decode.limits import NEVER, Limits
 
 
@@ -67,7 +68,7 @@ class _Run:
     def choose(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K or 1, V) -> the beams that go on (B, K), places among those before, and their new words (B, K)."""
         count, groups, size = self.alive.shape
-        normal = scores.logsumexp(-1)
+        normal = normalisers(scores)
         scores = self.limits.apply(scores, self.said[:, : scores.shape[1]])
         if scores.shape[1] == 1 < groups * size:  # the first word: all beams are still the same
             normal, scores = normal.expand(-1, groups * size), scores.expand(-1, groups * size, -1)
@@ -126,11 +127,9 @@ def _best(given: Tensor, scores: Tensor, normal: Tensor, alive: Tensor, size: in
     (B, k, V), (B, k, V), (B, k), (B, k) -> beams, words, log-probabilities (B, size). The words of a beam are ranked
     before they are normalised, since the normaliser is the same for all of them.
     """
-    top, words = given.topk(min(size, given.shape[-1]), dim=-1)  # (B, k, k')
-    before = (alive - normal)[..., None]
-    if given is scores:
-        chosen, places = (top + before).flatten(1).topk(size, dim=1)
-    else:
-        places = (top + before).flatten(1).topk(size, dim=1).indices
-        chosen = (scores.gather(-1, words) + before).flatten(1).gather(1, places)
-    return places // top.shape[-1], words.flatten(1).gather(1, places), chosen
+    before = alive - normal
+    chosen, beams, words = best(given, before, size)
+    if given is not scores:
+        rows = torch.arange(len(beams), device=beams.device)[:, None]
+        chosen = scores[rows, beams, words] + before[rows, beams]
+    return beams, words, chosen

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -33,3 +36,14 @@ class AnswerHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, D) -> (B, A)."""
         return self.scores(self.norm(self.dense.gelu(x)))
+
+
+def relu_classifier(input_size: int, hidden: Sequence[int], num_labels: int) -> nn.Sequential:
+    """n -> GELU, LN -> ReLU ... -> labels: (B, n) -> (B, A). Raises ValueError without a hidden layer."""
+    if not hidden:
+        raise ValueError("classifier_sizes is empty: at least one hidden layer is needed")
+    first, *rest = hidden
+    layers: list[nn.Module] = [Linear(input_size, first), nn.GELU(), nn.LayerNorm(first, eps=LAYER_NORM_EPS)]
+    for before, after in pairwise([first, *rest]):
+        layers += [Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers, Linear(hidden[-1], num_labels))

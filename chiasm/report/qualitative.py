@@ -1,11 +1,13 @@
 """Examples as a paper's figure shows them: the image or images, the text, what was said, what is true.
 
-Unlike the cards of an explanation they need no model, only the answers of a predictions file.
+Unlike the cards of an explanation they need no model, only the answers of a predictions file. Where a data set says
+what objects are called in its texts and where they are (VCR), those that a text names are framed on the image.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,14 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Named:
+    """An object of the image under the name that the texts give it."""
+
+    name: str
+    box: tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels
+
+
+@dataclass(frozen=True)
 class Panel:
     """One example of the figure."""
 
@@ -43,6 +53,7 @@ class Panel:
     score: float | None  # of the answer, by the task's headline; None when the truth is not known
     options: tuple[Option, ...] = ()  # of the question, where answers are offered
     reasons: tuple[Option, ...] = ()  # and of the rationale
+    objects: tuple[Named, ...] = ()  # of the image, as far as the texts name them
 
 
 def panels(task: BaseTask, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Panel]:
@@ -95,7 +106,20 @@ def _panel(task: BaseTask, example: Example, prediction: Prediction) -> Panel:
         None if true is None else float(task.evaluate([prediction], [example])[task.headline].value),
         options,
         reasons,
+        _named(example, [str(example.values.get("text", "")), *(one.text for one in (*options, *reasons))]),
     )
+
+
+def _named(example: Example, texts: Sequence[str]) -> tuple[Named, ...]:
+    """The objects that are called by name in the texts, where their boxes are at hand."""
+    called, file = example.info.get("called"), example.info.get("boxes_file")
+    if not called or file is None or not Path(file).is_file():
+        return ()
+    boxes = json.loads(Path(file).read_text(encoding="utf-8"))["boxes"]
+    if len(boxes) != len(called):
+        raise DataError(f"{file} has {len(boxes)} boxes, but example {example.id} names {len(called)} objects")
+    said = [name for name in called if any(re.search(rf"\b{re.escape(name)}\b", text) for text in texts)]
+    return tuple(Named(name, tuple(box[:4])) for name, box in zip(called, boxes, strict=True) if name in said)
 
 
 def _options(example: Example, prediction: Prediction, role: str, part: str) -> tuple[Option, ...]:
@@ -109,13 +133,39 @@ def _options(example: Example, prediction: Prediction, role: str, part: str) -> 
 
 def _article(panel: Panel) -> Html:
     pictures = [
-        tag("div", tag("img", src=data_uri(image), alt=f"image {n} of example {panel.name}"), class_="picture")
+        tag(
+            "div",
+            tag("img", src=data_uri(image), alt=f"image {n} of example {panel.name}"),
+            _frames(panel.objects, image) if n == 1 and panel.objects else None,
+            class_="picture",
+        )
         for n, image in enumerate(panel.images, 1)
     ]
     state = "open" if panel.score is None else "right" if panel.score >= 0.5 else "wrong"
     seen = tag("div", *pictures, class_=f"views n{len(pictures)}") if pictures else None
     said = [tag("h3", panel.text), *_lists(panel)] if panel.options or panel.reasons else _plain(panel)
     return tag("article", seen, tag("div", *said, class_="said"), class_=f"card {state}")
+
+
+def _frames(objects: Sequence[Named], image: Image) -> Html:
+    """Boxes with names over an image, in its own pixels."""
+    letter = image.width / 28
+    drawn = []
+    for one in objects:
+        x1, y1, x2, y2 = one.box
+        place = {"x": f"{x1:.1f}", "y": f"{y1:.1f}", "width": f"{x2 - x1:.1f}", "height": f"{y2 - y1:.1f}"}
+        frame = tag(
+            "rect",
+            **place,
+            style="fill:none;stroke:rgb(232 89 12);stroke-width:2px",
+            vector_effect="non-scaling-stroke",
+        )
+        style = f"font-size:{letter:.1f}px;stroke-width:{letter / 5:.1f}px"
+        drawn += [
+            frame,
+            tag("text", one.name, x=f"{x1 + letter / 4:.1f}", y=f"{y1 + letter:.1f}", class_="number", style=style),
+        ]
+    return tag("svg", *drawn, viewBox=f"0 0 {image.width} {image.height}", aria_hidden="true")
 
 
 def _plain(panel: Panel) -> list[Html]:

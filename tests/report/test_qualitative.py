@@ -55,6 +55,30 @@ def test_choices_are_shown_by_their_text_with_the_said_and_the_true_one() -> Non
     assert "<strong>b</strong> ✓" in qualitative_page({"VCR": [panel]}, title="t")
 
 
+def test_objects_that_a_text_names_are_framed_on_the_image(tmp_path: Path) -> None:
+    task, file = Vcr(ask="answer"), tmp_path / "a.json"
+    file.write_text(json.dumps({"boxes": [[1, 2, 5, 6, 0.9], [0, 0, 8, 6, 0.8], [3, 3, 4, 4, 0.7]]}))
+    info = {"called": ("Casey", "dog", "cup"), "boxes_file": str(file)}
+    values = {
+        "text": "why is Casey here?",
+        "images": (PICTURE,),
+        "choices": ["a", "to see the dog", "c", "d"],
+        "answer": 1,
+    }
+    answered = Prediction("v", 1, 0.5, heads={"answer": {"number": 1}})
+    (panel,) = panels(task, [Example("v", values, info)], [answered])
+    assert [(one.name, one.box) for one in panel.objects] == [("Casey", (1, 2, 5, 6)), ("dog", (0, 0, 8, 6))]
+    page = qualitative_page({"VCR": [panel]}, title="t")
+    assert 'viewBox="0 0 8 6"' in page
+    assert 'x="1.0" y="2.0" width="4.0" height="4.0"' in page
+    assert ">Casey</text>" in page
+    assert ">cup</text>" not in page
+    (other,) = panels(task, [Example("v", values, {**info, "boxes_file": str(tmp_path / "b.json")})], [answered])
+    assert other.objects == ()
+    with pytest.raises(DataError, match="has 3 boxes, but example v names 2 objects"):
+        panels(task, [Example("v", values, {**info, "called": ("Casey", "dog")})], [answered])
+
+
 def test_what_a_row_says_is_no_markup() -> None:
     page = qualitative_page({"VQA": panels(Vqa(), [vqa_example()], [Prediction("7", "red", 0.9)])}, title="<t>")
     assert "what &lt;color&gt;?" in page

@@ -3,7 +3,8 @@
 Texts are lists of words in which a list of numbers points at detected objects: ["Why", "is", [0, 1], "here", "?"].
 Persons become names that fit anyone, other objects their class; a mapping is the same in a question, its answers and
 its rationales. An example has `text`, `choices`, `rationales`, `images`, and `answer` and `rationale`, the numbers of
-the right ones (None in the official test split). In `info`: `image_id`, `objects`, `match_fold`.
+the right ones (None in the official test split). In `info`: `image_id`, `objects`, what each is `called` in the texts,
+the `boxes_file` that says where they are, `match_fold`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ def _example(entry: Any, place: Path, tags: Tags, boxes: bool, origin: str) -> E
     info = {
         "image_id": str(entry.get("img_id", entry["img_fn"])),
         "objects": tuple(entry["objects"]),
+        "called": tuple(called),
+        "boxes_file": str(place / entry["metadata_fn"]) if entry.get("metadata_fn") else None,
         "match_fold": entry.get("match_fold"),
     }
     return Example(name, values, info, origin)

@@ -9,6 +9,7 @@ from chiasm.report.pictures import data_uri, heat_map
 
 CROP = 96  # pixels of a crop's longer side
 LABELLED = 64  # rows and columns that somebody reads
+BESIDE = 20  # columns of a table that leaves room for another one beside it
 
 
 def match_section(table: Matches, explanation: Explanation) -> Html:
@@ -18,9 +19,9 @@ def match_section(table: Matches, explanation: Explanation) -> Html:
         shown.append(heat_map(table.shades(), table.rows, table.columns, title=_caption(table), darkest_at=1.0))
     named = ", ".join(f"{table.rows[i]} \N{EN DASH} {table.columns[j]}" for i, j, _ in table.highest())
     shown.append(tag("p", f"Highest: {named}", class_="how"))
-    if table.kind == "affinity":
-        shown.append(_crops(table, explanation))
-    return tag("section", tag("h4", table.title), *shown, class_="matches")
+    crops = _crops(table, explanation) if table.kind == "affinity" else None
+    wide = " wide" if crops is not None or table.scores.shape[1] > BESIDE else ""
+    return tag("section", tag("h4", table.title), *shown, crops, class_=f"matches{wide}")
 
 
 def _caption(table: Matches) -> str:

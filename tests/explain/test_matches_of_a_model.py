@@ -49,7 +49,8 @@ def test_they_are_drawn_for_the_image_that_is_asked_for(explanation: Explanation
 def test_the_report_and_the_page_have_them(explanation: Explanation) -> None:
     page = render_explanations([explanation])
     assert page.count('class="crops"') == 2
-    assert page.count('class="matches"') == 7
+    assert page.count('class="matches') == 7
+    assert page.count('class="matches wide"') == 2
     told = {(one["kind"], one["query"], one["key"]): one for one in evidence_of(explanation)["attention"]}
     affinity = told["affinity", "text", "regions"]
     assert affinity["queries"] == list(explanation.tokens)

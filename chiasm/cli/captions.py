@@ -188,6 +188,39 @@ def compare(
     written(out / "side_by_side.png")
 
 
+def alphas(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE.json", help="What `chiasm table caption_sampling/figure2` wrote.")
+    ],
+    metric: Annotated[str, typer.Option(help="A measure of the table.")] = "cider_d",
+    out: Out = Path("runs/captions"),
+) -> None:
+    """A measure against alpha, the mass that is smoothed away, a curve for each method (the paper's figure 2).
+
+    \b
+    Example:
+      chiasm table caption_sampling/figure2 --data COCO --out runs/figure2
+      chiasm captions alphas runs/figure2/table.json
+    """
+    from chiasm.cli._show import show_table, written
+    from chiasm.explain.caption_figures import alpha_curves
+    from chiasm.explain.draw import png
+    from chiasm.report.smoothing import read_curves
+    from chiasm.report.tables import Table, write_json
+
+    curves = read_curves(table, metric)
+    rows = [
+        (name, f"{alpha:g}", str(found)) for name, curve in curves.methods.items() for alpha, found in curve.items()
+    ]
+    best = {name: max(curve, key=lambda alpha: curve[alpha].value) for name, curve in curves.methods.items()}
+    show_table(Table(f"{metric} by alpha", ("method", "alpha", metric), tuple(rows)))
+    print("best alpha: " + ", ".join(f"{name} {alpha:g}" for name, alpha in best.items()))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "alphas.png").write_bytes(png(alpha_curves(curves.methods, metric=metric, baseline=curves.baseline)))
+    write_json({"best": best, "curves": curves.methods, "baseline": curves.baseline}, out / "alphas.json")
+    written(out / "alphas.json", out / "alphas.png")
+
+
 def _tokenised(captions: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
     """Both by the tokenisation of the COCO evaluation, each different sentence once."""
     from chiasm.metrics.captions.tokenise import ptb
@@ -242,4 +275,4 @@ def _image(folder: Path | None, name: str) -> Array | None:
     return np.asarray(to_rgb(open_image(found[0]))) if found else None
 
 
-commands = {"score": score, "validity": validity, "people": people, "compare": compare}
+commands = {"score": score, "validity": validity, "people": people, "compare": compare, "alphas": alphas}

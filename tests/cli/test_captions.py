@@ -92,3 +92,45 @@ def test_agreement_with_people_is_measured_on_both_kinds_of_captions(
     assert found["bleu4"]["tau"]["n"] == 6  # three grades of each of two captions that are none of the image's
     assert "validity by cider" in found
     assert "captions of the image itself" in capsys.readouterr().out
+
+
+def curve_table(folder: Path) -> Path:
+    """A record as `chiasm table` writes it: two methods, a baseline, two seeds, and one row that was not run."""
+
+    def row(name: str, settings: list[str], *values: float) -> dict[str, object]:
+        seeds = [{"cider_d": {"value": v, "low": v - 0.1, "high": v + 0.1, "n": 9}} for v in values]
+        return {"name": name, "settings": settings, "seeds": seeds}
+
+    rows = [
+        row("alpha 0", ["task.smoothing=none"], 1.0, 1.1),
+        row("WCS 0.2", ["task.alpha=0.2"], 1.2, 1.4),
+        row("WCS 0.1", ["task.alpha=0.1"], 1.1),
+        row("WCS 0.3", ["task.alpha=0.3"]),
+        row("label smoothing 0.1", ["task.smoothing=label", "task.alpha=0.1"], 0.9),
+    ]
+    file = folder / "table.json"
+    file.write_text(json.dumps({"title": "t", "rows": rows}))
+    return file
+
+
+def test_a_table_over_alpha_becomes_curves_and_the_best_alpha(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("alphas", curve_table(tmp_path), "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "alphas.json").read_text())
+    assert found["best"] == {"WCS": 0.2, "label smoothing": 0.1}
+    assert found["curves"]["WCS"]["0.2"]["value"] == pytest.approx(1.3)  # of two seeds
+    assert found["baseline"]["low"] == pytest.approx(0.95)
+    assert "0.3" not in found["curves"]["WCS"]
+    assert width(tmp_path / "out" / "alphas.png") > 100
+    assert "best alpha: WCS 0.2, label smoothing 0.1" in capsys.readouterr().out
+
+
+def test_a_table_without_the_measure_is_refused_with_those_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("alphas", curve_table(tmp_path), "--metric", "bleu4", "--out", tmp_path) == 1
+    assert "no row that sets task.alpha has 'bleu4'; measured is cider_d" in capsys.readouterr().err
+    (tmp_path / "other.json").write_text("[1]")
+    assert run("alphas", tmp_path / "other.json", "--out", tmp_path) == 1
+    assert "is no table.json of `chiasm table`" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from chiasm.batch import Text
-from chiasm.data.columns import Column, Preprocessor
+from chiasm.data.columns import Column, Preprocessor, padded
 from chiasm.data.example import DataError, Example, RowError, raise_rows
 from chiasm.data.text import (
     PADDINGS,
@@ -27,12 +27,8 @@ from chiasm.data.text import (
     SEPARATORS,
     TRAIN,
     bad_text,
-    read_tokenizer,
-    read_vocabulary,
+    piece_tokenizer,
     special_token,
-    tokenizer_file,
-    train_pieces,
-    word_piece_tokenizer,
 )
 
 Rationales = Literal["none", "given", "only"]
@@ -56,11 +52,7 @@ class ChoicesColumn(Column):
     def gather(self, examples: Tensor) -> Text:
         """(B,) -> Text of (B * K, T) with index (B, K)."""
         rows = (examples[:, None] * self.per_example + torch.arange(self.per_example)).flatten()
-        start = self.offsets[rows]
-        length = self.offsets[rows + 1] - start
-        steps = torch.arange(int(length.max()) if len(rows) else 0)
-        mask = steps < length[:, None]  # (B * K, T)
-        places = (start[:, None] + steps).clamp_(max=max(len(self.ids) - 1, 0))
+        places, mask = padded(self.offsets, rows)  # (B * K, T)
         ids = torch.where(mask, self.ids[places].long(), self.pad_id)
         types = torch.where(mask, self.types[places].long(), 0)
         return Text(ids, mask, types, index=torch.arange(len(rows)).view(len(examples), -1))
@@ -114,17 +106,10 @@ class Preprocess(Preprocessor):
         return {"vocab_size": self.tokenizer.get_vocab_size(), "num_choices": self.options["num_choices"]}
 
     def fit(self, examples: Sequence[Example]) -> Self:
-        options = self.options
-        if (file := tokenizer_file(Path(options["vocabulary"]))) is not None:
-            self._tokenizer = read_tokenizer(file, max_length=options["max_length"])
-            return self
-        if options["vocabulary"] == TRAIN:
-            lines = (text for pairs in self._pairs(examples) for pair in pairs for text in pair)
-            size, lowercase = options["vocabulary_size"], options["lowercase"]
-            pieces = train_pieces((line.replace(SEPARATOR, " ") for line in lines), size=size, lowercase=lowercase)
-        else:
-            pieces = read_vocabulary(Path(options["vocabulary"]))
-        self._tokenizer = word_piece_tokenizer(pieces, lowercase=options["lowercase"], max_length=options["max_length"])
+        def lines() -> Iterator[str]:
+            return (text for pairs in self._pairs(examples) for pair in pairs for text in pair)
+
+        self._tokenizer = piece_tokenizer(self.options, lines)
         return self
 
     def encode(self, examples: Sequence[Example]) -> ChoicesColumn:

@@ -47,6 +47,18 @@ class TensorColumn(Column):
         return self.values[examples]
 
 
+def padded(offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the numbers of the chosen rows (B,) stand in a flat tensor, and which places are real: both (B, T).
+
+    Row k goes from offsets[k] to offsets[k + 1]; T is the length of the longest chosen one.
+    """
+    start = offsets[rows]
+    length = offsets[rows + 1] - start
+    steps = torch.arange(int(length.max()) if len(rows) else 0)
+    places = (start[:, None] + steps).clamp_(max=max(int(offsets[-1]) - 1, 0))
+    return places, steps < length[:, None]
+
+
 class Preprocessor(ABC):
     """Raw values of one role -> `Column`. One class per modality; the recipe section `[<stream>]` configures it.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import string
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,7 +22,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 
 from chiasm.batch import Text
-from chiasm.data.columns import Column, Preprocessor
+from chiasm.data.columns import Column, Preprocessor, padded
 from chiasm.data.example import DataError, Example, RowError, raise_rows
 from chiasm.data.words import frequent_words, word_tokenizer
 
@@ -57,11 +57,7 @@ class TextColumn(Column):
 
     def gather(self, examples: Tensor) -> Text:
         """(B,) -> Text of (B, T), T the longest of the chosen texts."""
-        start = self.offsets[examples]
-        length = self.offsets[examples + 1] - start
-        steps = torch.arange(int(length.max()) if len(examples) else 0)
-        mask = steps < length[:, None]  # (B, T)
-        places = (start[:, None] + steps).clamp_(max=max(len(self.ids) - 1, 0))
+        places, mask = padded(self.offsets, examples)
         ids = torch.where(mask, self.ids[places].long(), self.pad_id)
         return Text(input_ids=ids, attention_mask=mask)
 
@@ -116,20 +112,12 @@ class Preprocess(Preprocessor):
 
     def fit(self, examples: Sequence[Example]) -> Self:
         lowercase, max_length = self.options["lowercase"], self.options["max_length"]
-        if self.options["vocabulary"] == TRAIN:
-            lines = (text.replace(SEPARATOR, " ") for text in self._texts(examples))
-            pieces = train_pieces(lines, size=self.options["vocabulary_size"], lowercase=lowercase)
-        elif self.options["vocabulary"] == WORDS:
+        if self.options["vocabulary"] == WORDS:
             found = self._texts(examples)
             words = frequent_words(found, min_count=self.options["min_count"], lowercase=lowercase, signs=True)
             self._tokenizer = word_tokenizer(words, lowercase=lowercase, signs=True, max_words=max_length - 2)
-            return self
-        elif (file := tokenizer_file(Path(self.options["vocabulary"]))) is not None:
-            self._tokenizer = read_tokenizer(file, max_length=max_length)
-            return self
         else:
-            pieces = read_vocabulary(Path(self.options["vocabulary"]))
-        self._tokenizer = word_piece_tokenizer(pieces, lowercase=lowercase, max_length=max_length)
+            self._tokenizer = piece_tokenizer(self.options, lambda: self._texts(examples))
         return self
 
     def encode(self, examples: Sequence[Example]) -> TextColumn:
@@ -170,6 +158,20 @@ class Preprocess(Preprocessor):
         loaded = cls(**record["options"])
         loaded._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         return loaded
+
+
+def piece_tokenizer(options: Mapping[str, Any], lines: Callable[[], Iterable[str]]) -> Tokenizer:
+    """The tokenizer that `vocabulary`, `vocabulary_size`, `lowercase` and `max_length` ask for: of a tokenizer.json,
+    of a vocab.txt, or with word pieces learnt from the lines, which are asked for only then."""
+    given, lowercase, max_length = options["vocabulary"], options["lowercase"], options["max_length"]
+    if given == TRAIN:
+        learnt = (line.replace(SEPARATOR, " ") for line in lines())
+        pieces = train_pieces(learnt, size=options["vocabulary_size"], lowercase=lowercase)
+    elif (file := tokenizer_file(Path(given))) is not None:
+        return read_tokenizer(file, max_length=max_length)
+    else:
+        pieces = read_vocabulary(Path(given))
+    return word_piece_tokenizer(pieces, lowercase=lowercase, max_length=max_length)
 
 
 def texts(examples: Sequence[Example], *, keep_empty: bool = False) -> Iterator[str]:

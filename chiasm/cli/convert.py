@@ -17,7 +17,8 @@ def command(
     to: Annotated[
         str,
         typer.Option(
-            metavar="FORMAT", help="original, huggingface or chiasm.  [default: original for a DST .pth, else chiasm]"
+            metavar="FORMAT",
+            help="original, chiasm, or another of the model's.  [default: original for a DST .pth, else chiasm]",
         ),
     ] = "",
     set_: Annotated[
@@ -29,7 +30,7 @@ def command(
     """Convert a model's weights between the original code's files, Hugging Face's folders and ours.
 
     Nothing in a file is run. Every tensor must find its place: a missing, unexpected or misshapen one is named. What
-    is written in our format is loaded by `chiasm.weights.lxmert.from_pretrained`, and by training that begins from it.
+    is written in our format is loaded by the family's `from_pretrained`, and by training that begins from it.
 
     \b
     Examples:
@@ -38,6 +39,8 @@ def command(
       chiasm convert lxmert runs/vqa/bundle vqa_hf --to huggingface
       chiasm convert lxmert runs/vqa/bundle BEST.pth --set module=true
       chiasm convert lxmert model_LXRT.pth weights/two_ways --set shared_cross_attention=false
+      chiasm convert cmr BEST.pth weights/cmr
+      chiasm convert cmr model_LXRT.pth start.pth
     """
     from chiasm.cli._show import written
     from chiasm.weights import weights

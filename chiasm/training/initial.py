@@ -1,4 +1,4 @@
-"""Weights to begin with: another run's bundle, a published LXMERT, or a published BERT.
+"""Weights to begin with: another run's bundle, a published LXMERT or CMR, or a published BERT.
 
 Parameters are matched by name, and whole parts of the model (by default the encoder) must be there: a missing or
 differently shaped one is an error. An answer head is taken over row by row, by the answers that both know.
@@ -24,8 +24,9 @@ from chiasm.tasks import BaseTask
 from chiasm.training.bundle import Bundle
 from chiasm.training.checkpoint import module_tensors
 from chiasm.training.errors import TrainingError
+from chiasm.weights import is_published, read_published
 from chiasm.weights.bert import head_weights, language_weights, read_bert
-from chiasm.weights.lxmert import WeightsError, is_lxmert, read
+from chiasm.weights.lxmert import WeightsError
 from chiasm.weights.word_vectors import put_word_vectors
 
 ROWS = ("answer_head.scores.weight", "answer_head.scores.bias")
@@ -48,10 +49,11 @@ def start_from(
 ) -> str:
     """Put the weights in `folder` into the model; says what was done, and which tensors are new here or left there.
 
-    It is a bundle, an LXMERT in any format of `chiasm convert` (a .pth file too), or a BERT as transformers saves it. A
-    `.txt` or `.vec` file in its place holds word vectors (GloVe), for the rows of whole words of the model's table.
+    It is a bundle, an LXMERT or CMR in any format of `chiasm convert` (a .pth file too), or a BERT as transformers
+    saves it. A `.txt` or `.vec` file in its place holds word vectors (GloVe), for the rows of whole words of the
+    model's table.
 
-    - `parts`: beginnings of the names of what is taken over from a bundle or an LXMERT, whole
+    - `parts`: beginnings of the names of what is taken over from a bundle, an LXMERT or a CMR, whole
     - `heads`: also every further tensor of the same name and shape, but not the answers' rows
     - `answers`: the answer head, with the rows of the answers that the bundle's task knows; those of others are zero
     - `answer_table`: which answer each row of a published LXMERT is (its `all_ans.json`); without it the answer head
@@ -70,10 +72,10 @@ def start_from(
         return _from_bundle(model, task, preprocessors, folder, parts=parts, heads=heads, answers=answers)
     if folder.suffix in WORD_VECTORS:
         return _from_words(model, preprocessors, folder)
-    if is_lxmert(folder):
+    if is_published(folder):
         known = read_table(Path(answer_table)) if answer_table else None
         try:
-            found = read(folder)
+            found = read_published(folder)
         except WeightsError as error:
             raise TrainingError(f"training.start {folder}: {error}") from error
         return _take(model, task, folder, found.tensors, known, found.model, parts, heads=heads, answers=answers)

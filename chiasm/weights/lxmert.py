@@ -27,12 +27,12 @@ from chiasm.models import lxmert as answering
 from chiasm.models import lxmert_pretraining as pretraining
 from chiasm.objectives import Objective
 from chiasm.weights import Conversion
-from chiasm.weights._files import CONFIG, PICKLED, Source, read_json, read_source, write_file, write_folder
+from chiasm.weights._files import PICKLED, Source, read_source, write_file, write_folder
 from chiasm.weights._lxmert_names import TABLE, TIED, encoder_names, model_names
 from chiasm.weights._renaming import Names, WeightsError, check_shapes, rename_in, rename_out
 
-__all__ = ["FORMATS", "Weights", "WeightsError", "convert", "encoder_names", "from_pretrained", "is_lxmert", "load"]
-__all__ += ["read", "rename_in", "rename_out"]
+__all__ = ["FORMATS", "MODELS", "Weights", "WeightsError", "claims", "convert", "encoder_names", "from_pretrained"]
+__all__ += ["load", "of_source", "read", "rename_in", "rename_out"]
 
 FORMATS: Mapping[str, str] = {
     "chiasm": "a folder with model.safetensors and config.json, our names",
@@ -40,6 +40,7 @@ FORMATS: Mapping[str, str] = {
     "original": "a .pth file as the original code saves it, without the prefix of data-parallel training",
 }
 HEAD_SIZE = 64  # of BERT's attention heads: the number of heads leaves no trace in the tensors
+MODELS = frozenset({"lxmert", "lxmert_pretraining"})  # as a config.json names them
 _FILES = {"lxmert": answering, "lxmert_pretraining": pretraining}
 _OURS = "encoder.text_embedding.words.weight"
 _TASK = "lxrt_encoder.model."
@@ -74,18 +75,20 @@ def from_pretrained(source: str | Path, objectives: Mapping[str, Objective] | No
 
 def read(source: str | Path) -> Weights:
     """The weights in any of the formats. Raises WeightsError naming what is missing, unexpected or misshapen."""
-    found = read_source(source)
+    return of_source(read_source(source))
+
+
+def claims(found: Source) -> bool:
+    """Whether these are LXMERT's weights, by the names of the tensors or of the model in `config.json`."""
+    named = found.config.get("model", found.config.get("model_type"))
+    return named in MODELS or (named is None and (_OURS in found.tensors or TABLE in _canonical(found.tensors)))
+
+
+def of_source(found: Source) -> Weights:
+    """LXMERT's weights, published or ours. Raises WeightsError naming what is missing, unexpected or misshapen."""
     weights = _ours(found) if _OURS in found.tensors else _theirs(found)
     check_shapes(_empty(weights.model, weights.config).state_dict(), weights.tensors)
     return weights
-
-
-def is_lxmert(source: Path) -> bool:
-    """Whether this is a file of tensors, or a folder whose `config.json` names LXMERT; neither is read further."""
-    if not source.is_dir():
-        return source.suffix in (".safetensors", *PICKLED)
-    config = read_json(source / CONFIG) if (source / CONFIG).is_file() else {}
-    return config.get("model_type") == "lxmert" or config.get("model") in _FILES
 
 
 def load(model: CrossModalModel, tensors: Mapping[str, Tensor]) -> None:

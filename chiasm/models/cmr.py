@@ -33,10 +33,10 @@ from chiasm.batch import Batch, Output, Regions, States, Text
 from chiasm.encoders.raw import RawRegions, RawText
 from chiasm.fusion.joint import JointLayer
 from chiasm.fusion.relevance import AFFINITIES, AffinityKind, Gate, Match, Relations
+from chiasm.heads.classify import relu_classifier
 from chiasm.layers.initialise import initialise
-from chiasm.layers.linear import Linear
 from chiasm.layers.stack import Stack
-from chiasm.layers.transformer import LAYER_NORM_EPS, TransformerLayer
+from chiasm.layers.transformer import TransformerLayer
 from chiasm.models import CrossModalModel, Evidence
 from chiasm.models.lxmert import Config as EncoderConfig
 from chiasm.models.lxmert import Encoder
@@ -119,7 +119,7 @@ class Cmr(CrossModalModel):
         self.image_image = _match(config, config.max_regions, config.max_regions) if several else None  # one for all
         kinds = int(config.entity_relevance) + int(config.relation_relevance)
         size = config.hidden_size * kinds * sum(range(config.num_images + 1))
-        self.classifier = _classifier(size, config.classifier_sizes or (size, 768, 192), config.num_labels)
+        self.classifier = relu_classifier(size, config.classifier_sizes or (size, 768, 192), config.num_labels)
         initialise(self, config.initializer_range)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(not self._is_idle(name))
@@ -148,8 +148,8 @@ class Cmr(CrossModalModel):
             pairs = torch.triu_indices(images, images, 1, device=objects.device)
             first, second = _of_pairs(objects.unflatten(0, (-1, images)), pairs)
             both = _of_pairs(objects_mask.unflatten(0, (-1, images)), pairs) if self.config.mask_padding else None
-            known = (None, None) if scores is None else _of_pairs(scores.unflatten(0, (-1, images)), pairs)
-            between = self.image_image(first, second, both, (relations[1], relations[1]), known)
+            own = (None, None) if scores is None else _of_pairs(scores.unflatten(0, (-1, images)), pairs)
+            between = self.image_image(first, second, both, (relations[1], relations[1]), own)
             found += [r.unflatten(0, (-1, pairs.shape[1])).flatten(1) for r in between]
         relevances = torch.cat(found, 1)
         return Output({"answer": self.classifier(relevances)}, {"relevances": relevances})
@@ -266,15 +266,6 @@ def _match(config: Config, rows: int, columns: int) -> Match:
         relation_channels=config.relation_channels if config.relation_relevance else None,
         top_k=config.top_k,
     )
-
-
-def _classifier(size: int, hidden: tuple[int, ...], labels: int) -> nn.Sequential:
-    """n -> GELU, LN -> ReLU ... -> labels."""
-    first, *rest = hidden
-    layers: list[nn.Module] = [Linear(size, first), nn.GELU(), nn.LayerNorm(first, eps=LAYER_NORM_EPS)]
-    for before, after in zip([first, *rest], rest, strict=False):
-        layers += [Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers, Linear([first, *rest][-1], labels))
 
 
 def _of_examples(rows: Tensor, index: Tensor | None) -> Tensor:

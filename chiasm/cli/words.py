@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +12,8 @@ import typer
 from chiasm.cli._inputs import Bundle
 
 if TYPE_CHECKING:
-    from chiasm.metrics.estimate import Array
+    from chiasm.metrics.estimate import Array, Estimate
+    from chiasm.metrics.word_vectors import Pair
 
 
 def command(
@@ -41,7 +44,6 @@ def command(
     from chiasm.data.word_similarity import read_pairs
     from chiasm.explain.caption_figures import magnitudes_by_frequency
     from chiasm.explain.draw import png
-    from chiasm.metrics.word_vectors import magnitude_and_frequency, relations
     from chiasm.report.tables import Table, write_json
     from chiasm.training.bundle import Bundle as LoadedBundle
 
@@ -52,32 +54,43 @@ def command(
     counts = _counts(vocabulary.encode(_sentences(training)), len(vocabulary))
     seen = {word: row for row, word in enumerate(vocabulary.words) if counts[row]}
     judged = {file.stem: read_pairs(file) for file in pairs or ()}
-    record: dict[str, object] = {}
-    rows = []
-    for name, table in vectors.items():
-        rho = magnitude_and_frequency(table[counts > 0], counts[counts > 0])
-        measured: dict[str, object] = {"frequency": rho}
-        rows.append(
-            (
-                f"{name}: length and frequency",
-                f"{rho.value:+.2f}",
-                f"{rho.low:+.2f} to {rho.high:+.2f}",
-                f"{rho.n:,} words",
-            )
-        )
-        for title, listed in judged.items():
-            found = relations(table, seen, listed)
-            measured[title] = {"rho": found.rho, "covered": found.covered, "pairs": found.pairs}
-            interval = f"{found.rho.low:+.2f} to {found.rho.high:+.2f}"
-            rows.append(
-                (f"{name}: {title}", f"{found.rho.value:+.2f}", interval, f"{found.covered} of {found.pairs} pairs")
-            )
-        record[name] = measured
+    measured = {name: _measured(table, counts, seen, judged) for name, table in vectors.items()}
+    rows = [(f"{name}: {one.title}", *one.cells) for name, found in measured.items() for one in found.values()]
     show_table(Table("Word vectors, Spearman's rho", ("vectors", "rho", "95 % interval", "of"), tuple(rows)))
     out.mkdir(parents=True, exist_ok=True)
     (out / "magnitudes.png").write_bytes(png(magnitudes_by_frequency(vectors, counts)))
+    record = {name: {what: one.record for what, one in found.items()} for name, found in measured.items()}
     write_json(record, out / "words.json")
     written(out / "words.json", out / "magnitudes.png")
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A correlation as it is shown and as it is written."""
+
+    title: str
+    rho: Estimate
+    of: str  # how much of what there is took part
+    record: object
+
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        return f"{self.rho.value:+.2f}", f"{self.rho.low:+.2f} to {self.rho.high:+.2f}", self.of
+
+
+def _measured(
+    table: Array, counts: Array, seen: Mapping[str, int], judged: Mapping[str, Sequence[Pair]]
+) -> dict[str, _Measured]:
+    """ "frequency" and each list of judged pairs, for one table of vectors (words, size)."""
+    from chiasm.metrics.word_vectors import magnitude_and_frequency, relations
+
+    rho = magnitude_and_frequency(table[counts > 0], counts[counts > 0])
+    measured = {"frequency": _Measured("length and frequency", rho, f"{rho.n:,} words", rho)}
+    for title, listed in judged.items():
+        found = relations(table, seen, listed)
+        record = {"rho": found.rho, "covered": found.covered, "pairs": found.pairs}
+        measured[title] = _Measured(title, found.rho, f"{found.covered} of {found.pairs} pairs", record)
+    return measured
 
 
 def _vectors(model: object) -> dict[str, Array]:

@@ -80,8 +80,9 @@ def draw_words(explanation: Explanation, attribution: Attribution) -> Figure:
 def draw_curves(scores: Sequence[Faithfulness]) -> Figure:
     """Perturbation curves: the answer's probability as more is hidden, in three orders."""
     figure = Figure(figsize=(4.2 * max(1, len(scores)), 3.4), layout="constrained")
-    for axes, score in zip(figure.subplots(1, max(1, len(scores)), squeeze=False)[0], scores, strict=False):
-        curves_over(axes, score)
+    panels = figure.subplots(1, max(1, len(scores)), squeeze=False)[0]
+    for place, score in enumerate(scores):
+        curves_over(panels[place], score)
     return figure
 
 

@@ -25,8 +25,8 @@ def table_picture(table: Table, measured: Sequence[MeasuredRow], file: Path, *, 
     FigureCanvasAgg(figure)
     figure.suptitle(table.title + (" (generated data)" if generated else ""), fontsize=9)
     panels = figure.subplots(1, max(1, len(columns)), sharey=True, squeeze=False)[0]
-    for panel, column in zip(panels, columns, strict=False):
-        _panel(panel, measured, column)
+    for place, column in enumerate(columns):
+        _panel(panels[place], measured, column)
     panels[0].set_yticks(range(len(measured)), [one.row.name for one in measured], fontsize=8)
     panels[0].invert_yaxis()
     figure.savefig(file, dpi=150)

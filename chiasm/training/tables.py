@@ -219,7 +219,8 @@ def _compared(table: Table, found: Sequence[MeasuredRow]) -> list[MeasuredRow]:
     compared = []
     for one in found:
         tests = {}
-        pairs = list(zip(one.right, reference, strict=False)) if one.row.name != table.reference else []
+        both_run = one.right and reference and one.row.name != table.reference
+        pairs = list(zip(one.right, reference, strict=True)) if both_run else []
         for part in dict.fromkeys(name for right, _ in pairs for name in right):
             test = _tested([(ours[part], theirs[part]) for ours, theirs in pairs if part in ours and part in theirs])
             if test is not None:

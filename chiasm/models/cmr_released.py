@@ -200,7 +200,8 @@ class CmrReleased(CrossModalModel):
     def forward(self, batch: Batch) -> Output:
         """Text (B, T), Regions (I, R) -> scores "answer" (B, A), state "relevances" (B, 4 * D)."""
         text, regions = self._checked(batch)
-        words, objects, pooled = self.encoder(text, regions)  # (2B, T, D), (2B, R, D), (2B, D)
+        states = self.encoder(text, regions)  # (2B, T, D), (2B, R, D), (2B, D)
+        words, objects, pooled = (state.float() for state in states)  # an encoder that rounds says bfloat16
         objects, there = self._of_all_regions(objects, regions)
         parts = pooled.unflatten(-1, (self.config.pooled_parts, -1))  # (2B, 12, D/12)
         every_other = objects.unflatten(0, (-1, IMAGES)).flatten(1, 2)[:, 0::2]  # (B, R, D)

@@ -156,6 +156,13 @@ def test_the_chosen_pairs_are_the_same_in_any_order(ours: CmrReleased) -> None:
         assert {tuple(v.tolist()) for v in best[row]} == {tuple(v.tolist()) for v in unordered[row]}
 
 
+@torch.no_grad()
+def test_pairs_of_regions_that_are_not_there_take_no_place(ours: CmrReleased) -> None:
+    x = torch.randn(2, 36, SIZE, generator=torch.Generator().manual_seed(1))
+    there = torch.arange(36).expand(2, 36) < 6  # 15 pairs
+    torch.testing.assert_close(ours.image_side(x, there), ours.image_side(x[:, :6], None))
+
+
 def test_all_pairs_of_words_at_once_equal_them_one_by_one() -> None:
     torch.manual_seed(0)
     mlp, x = PairMlp(6), torch.randn(2, 5, 6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,16 @@ def test_a_converted_folder_answers_bit_for_bit(folder: Path, tmp_path: Path) ->
     before, after = from_pretrained(folder / "BEST.pth"), from_pretrained(tmp_path / "ours")
     assert before.config == after.config
     assert torch.equal(before(batch()).scores["answer"], after(batch()).scores["answer"])
+
+
+def test_a_bundle_goes_out_as_a_published_file(folder: Path, tmp_path: Path) -> None:
+    """A bundle's config.json says more than a converted folder's."""
+    convert(folder / "BEST.pth", tmp_path / "bundle")
+    file = tmp_path / "bundle" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "task": "nlvr", "streams": ["text", "regions"]}))
+    (tmp_path / "bundle" / "manifest.json").write_text("{}")
+    convert(tmp_path / "bundle", tmp_path / "again.pth")
+    assert same(load(tmp_path / "again.pth"), load(folder / "BEST.pth"))
 
 
 @pytest.mark.parametrize("source", ["lxmert.pth", "lxmert_hf"])

@@ -131,7 +131,7 @@ class Cmr(CrossModalModel):
         """
         text, regions = self._checked(batch)
         images = self.config.num_images
-        words, objects, _ = self.encoder(text, regions)
+        words, objects, _ = (state.float() for state in self.encoder(text, regions))  # one that rounds says bfloat16
         words_mask = _of_examples(text.attention_mask, text.index).repeat_interleave(images, 0)
         known = regions.attention_mask if regions.attention_mask is not None else regions.boxes.new_ones(()).bool()
         objects_mask = _of_examples(known.expand(regions.features.shape[:2]), regions.index)

@@ -14,6 +14,8 @@ from chiasm.batch import Batch, Regions, Text
 from chiasm.data.example import DataError, Example
 from chiasm.data.regions import Preprocess as RegionsPreprocess
 from chiasm.data.text import Preprocess as TextPreprocess
+from chiasm.layers.linear import Precision
+from chiasm.layers.precision import set_precision
 from chiasm.models import CrossModalModel, cmr, cmr_released
 from chiasm.objectives.answers import one_answer
 
@@ -148,3 +150,14 @@ def test_a_missing_stream_is_named(build: Any) -> None:
         build()(Batch(text=statements(8)))
     with pytest.raises(ValueError, match="CMR needs text and regions"):
         build()(Batch(regions=images()))
+
+
+@BOTH
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_rounded_products_give_nearly_the_same_answer(build: Any, precision: Precision) -> None:
+    model = build()
+    exact = answer(model, statements(8), images())
+    set_precision(model, precision)
+    rounded = answer(model, statements(8), images())
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, atol=0.2, rtol=0.1)

@@ -81,4 +81,4 @@ def held_out(seed: int) -> dict[str, str]:
     first, second = colors[: len(COLORS)], colors[len(COLORS) :]
     rng.shuffle(first)
     rng.shuffle(second)
-    return dict(zip(SHAPES, first + second, strict=False))
+    return dict(zip(SHAPES, (first + second)[: len(SHAPES)], strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_the_shapes_of_nlvr_are_found(shared_data: Callable[..., Path]) -> None:
     folder = shared_data("nlvr1")
     found = wanted = extra = 0
     with (folder / "dev.jsonl").open() as lines, zipfile.ZipFile(folder / "dev_images.zip") as archive:
-        for line, _ in zip(lines, range(40), strict=False):
+        for line in islice(lines, 40):
             row = json.loads(line)
             with archive.open(f"{row['identifier']}-0.png") as file:
                 boxes = propose_boxes(Image.open(file).convert("RGB"))

@@ -35,6 +35,7 @@ from chiasm.fusion.joint import JointLayer
 from chiasm.fusion.relevance import AFFINITIES, AffinityKind, Gate, Match, Relations
 from chiasm.heads.classify import relu_classifier
 from chiasm.layers.initialise import initialise
+from chiasm.layers.recording import paused
 from chiasm.layers.stack import Stack
 from chiasm.layers.transformer import TransformerLayer
 from chiasm.models import CrossModalModel, Evidence
@@ -149,7 +150,8 @@ class Cmr(CrossModalModel):
             first, second = _of_pairs(objects.unflatten(0, (-1, images)), pairs)
             both = _of_pairs(objects_mask.unflatten(0, (-1, images)), pairs) if self.config.mask_padding else None
             own = (None, None) if scores is None else _of_pairs(scores.unflatten(0, (-1, images)), pairs)
-            between = self.image_image(first, second, both, (relations[1], relations[1]), own)
+            with paused(self.image_side):  # regions are shown as they rank beside the text
+                between = self.image_image(first, second, both, (relations[1], relations[1]), own)
             found += [r.unflatten(0, (-1, pairs.shape[1])).flatten(1) for r in between]
         relevances = torch.cat(found, 1)
         return Output({"answer": self.classifier(relevances)}, {"relevances": relevances})

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import OnError, Store
+from chiasm.cli._inputs import Bundle, OnError, Store
 
 
 class Precision(StrEnum):
@@ -19,33 +19,41 @@ class Precision(StrEnum):
     int8 = "int8"
 
 
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
+]
+Split = Annotated[
+    str | None, typer.Option(help="A split of the data.  [default: the recipe's test split, else validation]")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The metrics as JSON.  [default: evaluation.json beside the bundle]"),
+]
+Predictions = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write every answer, as JSON lines.")]
+Submission = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Also write the official submission file of the task.")
+]
+OnErrorOption = Annotated[
+    OnError, typer.Option(help="Rows that cannot be used: stop and name them, or leave them out and name them.")
+]
+BatchSize = Annotated[int | None, typer.Option(help="Examples at once.  [default: the recipe's]")]
+PrecisionOption = Annotated[
+    Precision, typer.Option(help="Of products on a CPU; the two others are rounded for speed, if the model can.")
+]
+
+
 def command(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle folder that training left.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="A split of the data.  [default: the recipe's test split, else validation]")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The metrics as JSON.  [default: evaluation.json beside the bundle]"),
-    ] = None,
-    predictions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write every answer, as JSON lines.")
-    ] = None,
-    submission: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the official submission file of the task.")
-    ] = None,
-    on_error: Annotated[
-        OnError, typer.Option(help="Rows that cannot be used: stop and name them, or leave them out and name them.")
-    ] = OnError.stop,
+    bundle: Bundle,
+    data: Data = None,
+    split: Split = None,
+    out: Out = None,
+    predictions: Predictions = None,
+    submission: Submission = None,
+    on_error: OnErrorOption = OnError.stop,
     store: Store = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples at once.  [default: the recipe's]")] = None,
-    precision: Annotated[
-        Precision, typer.Option(help="Of products on a CPU; the two others are rounded for speed, if the model can.")
-    ] = Precision.float32,
+    batch_size: BatchSize = None,
+    precision: PrecisionOption = Precision.float32,
 ) -> None:
     """Measure a trained model on data, by the official metrics, each with a 95 % interval.
 
@@ -61,10 +69,10 @@ def command(
     from chiasm.cli._show import show_metrics, written
     from chiasm.layers import kernels
     from chiasm.layers.precision import set_precision
-    from chiasm.training.bundle import Bundle
+    from chiasm.training.bundle import Bundle as LoadedBundle
     from chiasm.training.evaluate import evaluate
 
-    loaded = Bundle.load(bundle)
+    loaded = LoadedBundle.load(bundle)
     if store is not None:
         loaded.use_store(store)
     set_precision(loaded.model, precision.value)

@@ -16,29 +16,41 @@ if TYPE_CHECKING:
 MISSING = "the service needs packages that are not installed; run: pip install 'chiasm[serve]'"
 
 
+Bundles = Annotated[
+    list[str], typer.Argument(metavar="BUNDLE...", help="Bundle folders, or NAME=FOLDER; the first is asked first.")
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")]
+Host = Annotated[str, typer.Option(help="The address to listen on; another than this machine's needs a token.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A file with the token that clients must send; or CHIASM_TOKEN is set."),
+]
+Examples = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Rows to try on the page; else a few are generated for a generated world."),
+]
+Device = Annotated[str, typer.Option(help="Where models compute: cpu, cuda, ...")]
+AtOnce = Annotated[int, typer.Option(min=1, help="Rows that are answered at once.")]
+Queue = Annotated[int, typer.Option(min=1, help="Requests that may wait; further ones get 503.")]
+Seconds = Annotated[float, typer.Option(min=0.1, help="In which a request is answered, or gets 504.")]
+Megabytes = Annotated[int, typer.Option(min=1, help="Of one request; larger ones get 413.")]
+Megapixels = Annotated[float, typer.Option(min=0.001, help="Of one picture.")]
+Grace = Annotated[float, typer.Option(min=0, help="Seconds to finish what was taken, at the end.")]
+
+
 def command(
-    bundles: Annotated[
-        list[str], typer.Argument(metavar="BUNDLE...", help="Bundle folders, or NAME=FOLDER; the first is asked first.")
-    ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
-    host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's needs a token.")] = (
-        "127.0.0.1"
-    ),
-    token_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A file with the token that clients must send; or CHIASM_TOKEN is set."),
-    ] = None,
-    examples: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Rows to try on the page; else a few are generated for a generated world."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="Where models compute: cpu, cuda, ...")] = "cpu",
-    batch: Annotated[int, typer.Option(min=1, help="Rows that are answered at once.")] = 32,
-    queue: Annotated[int, typer.Option(min=1, help="Requests that may wait; further ones get 503.")] = 256,
-    seconds: Annotated[float, typer.Option(min=0.1, help="In which a request is answered, or gets 504.")] = 60.0,
-    max_megabytes: Annotated[int, typer.Option(min=1, help="Of one request; larger ones get 413.")] = 16,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of one picture.")] = 40.0,
-    grace: Annotated[float, typer.Option(min=0, help="Seconds to finish what was taken, at the end.")] = 30.0,
+    bundles: Bundles,
+    port: Port = 8000,
+    host: Host = "127.0.0.1",
+    token_file: TokenFile = None,
+    examples: Examples = None,
+    device: Device = "cpu",
+    batch: AtOnce = 32,
+    queue: Queue = 256,
+    seconds: Seconds = 60.0,
+    max_megabytes: Megabytes = 16,
+    max_megapixels: Megapixels = 40.0,
+    grace: Grace = 30.0,
 ) -> None:
     """Answer over HTTP, and show a page to ask and look at: one trained model, or several side by side.
 

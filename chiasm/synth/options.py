@@ -59,7 +59,7 @@ class ScenesOptions(WorldOptions):
     val_scenes: int | None = None
     test_scenes: int | None = None
     questions: int = 8  # per scene, at most
-    families: tuple[str, ...] = ()  # types of questions asked, of `questions.FAMILIES`; named twice: twice as often; (): all
+    families: tuple[str, ...] = ()  # names of `questions.FAMILIES`, one twice: asked about twice as often; (): all
     formats: tuple[str, ...] = FORMATS  # which annotation files are written
 
     def sizes(self) -> dict[str, int]:

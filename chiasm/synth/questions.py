@@ -54,8 +54,8 @@ def ask(
 ) -> list[Question]:
     """Up to `count` different questions about the scene, of the named families or of all.
 
-    A family that is named twice is tried twice as often, and asked up to twice as often in one scene. The same arguments
-    give the same questions.
+    A family that is named twice is tried twice as often, and asked up to twice as often in one scene. The same
+    arguments give the same questions.
     """
     rng = Random(f"questions/{seed}/{scene.image_id}")
     index = SceneIndex(scene, held_out)

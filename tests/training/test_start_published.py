@@ -76,7 +76,8 @@ def test_a_table_of_another_length_and_weights_that_do_not_fit_are_refused(publi
     with pytest.raises(TrainingError, match=r"cross_layers\.1"):
         start_from(Lxmert(_config(4, cross_layers=2), {}), task, {}, published / "ours")
     save_file({"x": torch.ones(1)}, tmp_path / "x.safetensors")
-    with pytest.raises(TrainingError, match="these 1 tensors are of no model whose weights are known here: cmr_released, lxmert"):
+    known = "these 1 tensors are of no model whose weights are known here: cmr_released, lxmert"
+    with pytest.raises(TrainingError, match=known):
         start_from(Lxmert(_config(4), {}), task, {}, tmp_path / "x.safetensors")
 
 

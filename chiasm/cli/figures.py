@@ -1,4 +1,7 @@
-"""Draw what a model looks at: its attention, and which words, regions and pairs match (figures of LXMERT and CMR)."""
+"""Draw what a model looks at: its attention, and which words, regions and pairs match.
+
+The figures of LXMERT and CMR.
+"""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from chiasm.batch import Regions, Text
+from chiasm.encoders.text import summed
 from chiasm.layers.linear import Linear
 
 
@@ -26,15 +26,7 @@ class RawText(nn.Module):
 
     def forward(self, text: Text) -> Tensor:
         """Text (B, T) -> (B, T, D). Raises ValueError when T exceeds the position table."""
-        length = text.input_ids.shape[1]
-        if length > self.positions.num_embeddings:
-            raise ValueError(
-                f"a text of {length} word pieces is longer than the model's {self.positions.num_embeddings} "
-                "positions; lower [text] max_length or raise max_position_embeddings"
-            )
-        types = text.token_type_ids if text.token_type_ids is not None else torch.zeros_like(text.input_ids)
-        positions = torch.arange(length, device=text.input_ids.device)
-        return self.map(self.words(text.input_ids) + self.positions(positions) + self.types(types))
+        return self.map(summed(text, self.words, self.positions, self.types))
 
 
 class RawRegions(nn.Module):

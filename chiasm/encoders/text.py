@@ -36,13 +36,18 @@ class TextEmbedding(nn.Module):
 
     def forward(self, text: Text) -> Tensor:
         """Text (B, T) -> (B, T, D). Raises ValueError when T exceeds the position table."""
-        length = text.input_ids.shape[1]
-        if length > self.positions.num_embeddings:
-            raise ValueError(
-                f"a text of {length} word pieces is longer than the model's {self.positions.num_embeddings} "
-                "positions; lower [text] max_length or raise max_position_embeddings"
-            )
-        types = text.token_type_ids if text.token_type_ids is not None else torch.zeros_like(text.input_ids)
-        positions = torch.arange(length, device=text.input_ids.device)
-        x = self.words(text.input_ids) + self.positions(positions) + self.types(types)
-        return self.dropout(self.norm(x))
+        return self.dropout(self.norm(summed(text, self.words, self.positions, self.types)))
+
+
+def summed(text: Text, words: nn.Embedding, positions: nn.Embedding, types: nn.Embedding) -> Tensor:
+    """Text (B, T) -> (B, T, D), word + position + type. Raises ValueError when T exceeds the position table."""
+    length = text.input_ids.shape[1]
+    if length > positions.num_embeddings:
+        raise ValueError(
+            f"a text of {length} word pieces is longer than the model's {positions.num_embeddings} "
+            "positions; lower [text] max_length or raise max_position_embeddings"
+        )
+    kinds = text.token_type_ids if text.token_type_ids is not None else torch.zeros_like(text.input_ids)
+    places = torch.arange(length, device=text.input_ids.device)
+    x: Tensor = words(text.input_ids) + positions(places) + types(kinds)
+    return x

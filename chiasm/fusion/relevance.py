@@ -72,6 +72,16 @@ class AffinityCnn(nn.Module):
         return F.relu(self.output(x.flatten(1)))
 
 
+def paired(layer: Linear, entities: Tensor, pairs: Tensor) -> Tensor:
+    """(B, N, D), (2, P) -> (B, P, E): relu of a layer on [s_i; s_j] of every pair, applied before pairing."""
+    size = entities.shape[-1]
+    left = F.linear(entities, layer.weight[:, :size], layer.bias)  # (B, N, E)
+    right = F.linear(entities, layer.weight[:, size:])
+    if torch.is_grad_enabled():
+        return F.relu(left[:, pairs[0]] + right[:, pairs[1]])
+    return left[:, pairs[0]].add_(right[:, pairs[1]]).relu_()
+
+
 class Relations(nn.Module):
     """The pairs of one modality's entities: their vectors, and which of them matter most beside another modality.
 
@@ -125,7 +135,7 @@ class Relations(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.gate != "none"):
             rows = len(entities) if torch.is_grad_enabled() else max(1, AT_ONCE // self.pairs.shape[1])
             read = self._reader(len(entities) * self.pairs.shape[1])
-            found = torch.cat([read(self._paired(part)) for part in entities.split(rows)])[..., 0]
+            found = torch.cat([read(paired(self.first, part, self.pairs)) for part in entities.split(rows)])[..., 0]
             real = self._real(mask)
             if real is not None:
                 found = found.masked_fill(~real, torch.finfo(found.dtype).min)
@@ -134,15 +144,6 @@ class Relations(nn.Module):
     def _real(self, mask: Tensor | None) -> Tensor | None:
         """(B, N) -> (B, P): whether both of a pair are there."""
         return None if mask is None else mask[:, self.pairs[0]] & mask[:, self.pairs[1]]
-
-    def _paired(self, entities: Tensor) -> Tensor:
-        """(B, N, D) -> (B, P, 2D): MLP_1's first layer on every pair i < j."""
-        size = entities.shape[-1]
-        left = F.linear(entities, self.first.weight[:, :size], self.first.bias)  # (B, N, 2D)
-        right = F.linear(entities, self.first.weight[:, size:])
-        if torch.is_grad_enabled():
-            return F.relu(left[:, self.pairs[0]] + right[:, self.pairs[1]])
-        return left[:, self.pairs[0]].add_(right[:, self.pairs[1]]).relu_()
 
     def _reader(self, pairs: int) -> Callable[[Tensor], Tensor]:
         """What makes (..., 2D) into scores (..., 1): MLP_1's last layer and MLP_2.

@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from chiasm.batch import Batch, Output, Regions, Text
-from chiasm.fusion.relevance import AffinityCnn, cosine
+from chiasm.fusion.relevance import AffinityCnn, cosine, paired
 from chiasm.heads.classify import relu_classifier
 from chiasm.layers.initialise import initialise
 from chiasm.layers.linear import Linear
@@ -104,10 +104,7 @@ class PairMlp(nn.Module):
 
     def of_all(self, x: Tensor, pairs: Tensor) -> Tensor:
         """(B, N, D), (2, P) -> (B, P, D): as `forward` of all pairs, W_1 applied to entities before they are paired."""
-        size = x.shape[-1]
-        left = F.linear(x, self.first.weight[:, :size], self.first.bias)  # (B, N, 2D)
-        right = F.linear(x, self.first.weight[:, size:])
-        return self.second(F.relu(left[:, pairs[0]] + right[:, pairs[1]]))
+        return self.second(paired(self.first, x, pairs))
 
 
 class PairSum(nn.Module):

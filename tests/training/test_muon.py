@@ -68,6 +68,16 @@ def test_stacked_matrices_move_as_each_alone() -> None:
     assert not torch.allclose(moved((12, 4), gradients), apart)
 
 
+def test_a_stack_of_matrices_moves_as_each_alone() -> None:
+    gradients = torch.randn(2, 3, 4, 6, generator=torch.Generator().manual_seed(6))
+    parameter = nn.Parameter(torch.zeros(3, 4, 6))
+    muon = build([("heads.weight", parameter)], 1.0, 0.0, stacks=["heads.*"])
+    for gradient in gradients:
+        parameter.grad = gradient.clone()
+        muon.step()
+    torch.testing.assert_close(parameter.detach(), torch.stack([moved((4, 6), gradients[:, n]) for n in range(3)]))
+
+
 def test_rows_that_make_no_equal_blocks_are_refused() -> None:
     with pytest.raises(ValueError, match=r"attention\.qkv\.weight has 10 rows, not 3 equal blocks"):
         build([("attention.qkv.weight", nn.Parameter(torch.zeros(10, 4)))], 0.1, 0.0)

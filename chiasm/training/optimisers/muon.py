@@ -92,13 +92,18 @@ def _by_shape(
     """The parameters' blocks by their shape, lying so that rows <= columns; with each shape's updates stacked."""
     found: dict[torch.Size, tuple[list[Tensor], list[Tensor]]] = {}
     for parameter, update in zip(parameters, updates, strict=True):
-        for block, move in zip(parameter.chunk(blocks), update.chunk(blocks), strict=True):
+        rows = [whole.flatten(0, -2).chunk(blocks) for whole in (parameter, update)]
+        for block, move in zip(*rows, strict=True):
             if block.shape[0] > block.shape[1]:
                 block, move = block.mT, move.mT
             weights, moves = found.setdefault(block.shape, ([], []))
             weights.append(block)
             moves.append(move)
     return [(weights, torch.stack(moves)) for weights, moves in found.values()]
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def build(
@@ -111,23 +116,26 @@ def build(
     steps: int = 5,
     others: Sequence[str] = ("*embedding*", "*scores*"),
     blocks: Mapping[str, int] = _QKV,
+    stacks: Sequence[str] = (),
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> Optimizer:
     """Muon for the matrices, AdamW for vectors, kernels of convolutions and the matrices named by `others`.
 
-    `others` and the keys of `blocks` are patterns of parameters' names; `blocks` says into how many blocks of rows a
-    matrix is cut (three for query, key and value; three times the heads for each head's own). The matrices' rate is
-    `matrix_rate` times `lr`. Raises `ValueError` when a matrix has no such number of equal blocks.
+    `others`, `stacks` and the keys of `blocks` are patterns of parameters' names. `blocks` says into how many blocks of
+    rows a matrix is cut (three for query, key and value; three times the heads for each head's own), `stacks` which
+    parameters of three dimensions are matrices (N, R, C), not kernels. The matrices' rate is `matrix_rate` times `lr`.
+    Raises `ValueError` when a matrix has no such number of equal blocks.
     """
     decayed: list[nn.Parameter] = []
     kept: list[nn.Parameter] = []
     matrices: dict[int, list[nn.Parameter]] = {}  # by the number of their blocks
     for name, p in parameters:
-        if p.ndim != 2 or any(fnmatchcase(name, pattern) for pattern in others):
+        stacked = p.ndim == 3 and _matches(name, stacks)
+        if not (p.ndim == 2 or stacked) or _matches(name, others):
             (decayed if p.ndim > 1 else kept).append(p)
             continue
-        count = next((n for pattern, n in blocks.items() if fnmatchcase(name, pattern)), 1)
+        count = len(p) if stacked else next((n for pattern, n in blocks.items() if fnmatchcase(name, pattern)), 1)
         if count < 1 or p.shape[0] % count:
             raise ValueError(
                 f"{name} has {p.shape[0]} rows, not {count} equal blocks (training.optimizer_options.blocks)"

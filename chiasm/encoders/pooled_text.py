@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.batch import Text
-from chiasm.encoders.published import configuration, published
+from chiasm.encoders.published import check_length, check_vocabulary, configuration, published
 from chiasm.encoders.text import TextEmbedding
 from chiasm.layers.initialise import initialise
 from chiasm.layers.linear import Linear
@@ -87,11 +87,7 @@ class TransformersText(nn.Module):
             chosen = configuration(values, section="options.transformers", vocab_size=vocab_size)
             self.encoder = AutoModel.from_config(chosen)
         config = self.encoder.config
-        if config.vocab_size < vocab_size:
-            raise ValueError(
-                f"the text encoder knows {config.vocab_size} word pieces and the tokenizer {vocab_size}: "
-                "give [text] vocabulary the tokenizer of the same model"
-            )
+        check_vocabulary(config, vocab_size)
         self.output_size = int(config.hidden_size)
         has_pooler = getattr(self.encoder, "pooler", None) is not None
         self.pooler = None if has_pooler else nn.Linear(self.output_size, self.output_size)
@@ -104,12 +100,7 @@ class TransformersText(nn.Module):
 
     def forward(self, text: Text) -> Tensor:
         """Text (B, T) -> (B, D). Raises ValueError for a text longer than the encoder's positions."""
-        length = text.input_ids.shape[1]
-        if self.max_positions is not None and 0 < self.max_positions < length:
-            raise ValueError(
-                f"a text of {length} word pieces is longer than the text encoder's {self.max_positions} positions; "
-                "lower [text] max_length"
-            )
+        check_length(text, self.max_positions)
         output = self.encoder(input_ids=text.input_ids, attention_mask=text.attention_mask.long())
         if self.pooler is None:
             return output.pooler_output

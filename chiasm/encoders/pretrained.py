@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from chiasm.batch import Images, Text
 from chiasm.encoders.pooled_text import BertText
-from chiasm.encoders.published import configuration, published, without_pooler
+from chiasm.encoders.published import check_length, check_vocabulary, configuration, published, without_pooler
 from chiasm.encoders.vit import VisionTransformer, resized_positions
 from chiasm.layers.recording import Tap
 from chiasm.layers.transformer import LAYER_NORM_EPS
@@ -88,23 +88,14 @@ class TransformersStates(nn.Module):
         super().__init__()
         self.encoder = without_pooler(encoder)
         config = encoder.config
-        if config.vocab_size < vocab_size:
-            raise ValueError(
-                f"the text encoder knows {config.vocab_size} word pieces and the tokenizer {vocab_size}: "
-                "give [text] vocabulary the tokenizer of the same model"
-            )
+        check_vocabulary(config, vocab_size)
         self.output_size = int(config.hidden_size)
         self.max_positions = getattr(config, "max_position_embeddings", None)
         self.reads_types = getattr(config, "type_vocab_size", 0) > 1
 
     def forward(self, text: Text) -> Tensor:
         """Text (B, T) -> (B, D). Raises ValueError for a text longer than the encoder's positions."""
-        length = text.input_ids.shape[1]
-        if self.max_positions is not None and 0 < self.max_positions < length:
-            raise ValueError(
-                f"a text of {length} word pieces is longer than the text encoder's {self.max_positions} positions; "
-                "lower max_length"
-            )
+        check_length(text, self.max_positions)
         types = {"token_type_ids": text.token_type_ids} if self.reads_types else {}
         output = self.encoder(input_ids=text.input_ids, attention_mask=text.attention_mask.long(), **types)
         state: Tensor = output.last_hidden_state[:, 0]
@@ -165,11 +156,7 @@ def text_encoder(
         config = source.config
     else:
         config = configuration({**BERT, **values}, section="options.language", vocab_size=vocab_size)
-    if config.vocab_size < vocab_size:
-        raise ValueError(
-            f"the text encoder knows {config.vocab_size} word pieces and the tokenizer {vocab_size}: "
-            "give the vocabulary of the same model"
-        )
+    check_vocabulary(config, vocab_size)
     if not is_plain_bert(config):
         if pooler:
             raise ValueError(f"options.text_pooler is for BERT; the text encoder is {config.model_type!r}")

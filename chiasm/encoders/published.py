@@ -1,9 +1,11 @@
-"""Encoders of `transformers`: their configurations by plain values, and published weights, whole or not at all."""
+"""Encoders of `transformers`: their configurations, what they can read, and published weights, whole or not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from chiasm.batch import Text
 
 POOLER = "pooler."  # the only part that a published file may lack: several models are published without
 
@@ -43,3 +45,22 @@ def without_pooler(encoder: Any) -> Any:
     if pooler is not None and any(True for _ in pooler.parameters()):
         encoder.pooler = None
     return encoder
+
+
+def check_vocabulary(config: Any, vocab_size: int) -> None:
+    """Raise ValueError when the tokenizer has word pieces that an encoder of this configuration does not know."""
+    if config.vocab_size < vocab_size:
+        raise ValueError(
+            f"the text encoder knows {config.vocab_size} word pieces and the tokenizer {vocab_size}: "
+            "give [text] vocabulary the tokenizer of the same model"
+        )
+
+
+def check_length(text: Text, max_positions: int | None) -> None:
+    """Raise ValueError for a text (B, T) longer than an encoder's positions; None or 0: it has no limit."""
+    length = text.input_ids.shape[1]
+    if max_positions and length > max_positions:
+        raise ValueError(
+            f"a text of {length} word pieces is longer than the text encoder's {max_positions} positions; "
+            "lower [text] max_length"
+        )

@@ -44,8 +44,8 @@ class Attention(nn.Module):
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> query, key, value, each (B, H, T, D/H), in one product."""
         parts = self.qkv(self.qkv.rounded(x)).unflatten(-1, (3, self.num_heads, -1))  # (B, T, 3, H, D/H)
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        return query, key, value
+        query, key, value = parts.unbind(2)  # their gradients are put together in the layout of the product
+        return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
 
     def project_to(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, Q, D), (B, K, D) -> query (B, H, Q, D/H) of x; key and value (B, H, K, D/H) of the context."""
@@ -53,8 +53,8 @@ class Attention(nn.Module):
         x, context = self.qkv.rounded(x), self.qkv.rounded(context)
         query = self.qkv.part(x, 0, size).unflatten(-1, (heads, -1))  # (B, Q, H, D/H)
         both = self.qkv.part(context, size, 3 * size).unflatten(-1, (2, heads, -1))  # (B, K, 2, H, D/H)
-        key, value = both.permute(2, 0, 3, 1, 4).unbind(0)
-        return query.transpose(1, 2), key, value
+        key, value = both.unbind(2)
+        return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, tap: Tap | None = None) -> Tensor:
         """(B, H, Q, D/H), (B, H, K, D/H) twice, (B, K) -> contexts (B, Q, D), before the output projection.

@@ -57,9 +57,9 @@ def check_vocabulary(config: Any, vocab_size: int) -> None:
 
 
 def check_length(text: Text, max_positions: int | None) -> None:
-    """Raise ValueError for a text (B, T) longer than an encoder's positions; None or 0: it has no limit."""
+    """Raise ValueError for a text (B, T) longer than an encoder's positions; None, 0 or -1 (XLNet's): it has no limit."""
     length = text.input_ids.shape[1]
-    if max_positions and length > max_positions:
+    if max_positions is not None and 0 < max_positions < length:
         raise ValueError(
             f"a text of {length} word pieces is longer than the text encoder's {max_positions} positions; "
             "lower [text] max_length"

@@ -57,7 +57,7 @@ def check_vocabulary(config: Any, vocab_size: int) -> None:
 
 
 def check_length(text: Text, max_positions: int | None) -> None:
-    """Raise ValueError for a text (B, T) longer than an encoder's positions; None, 0 or -1 (XLNet's): it has no limit."""
+    """Raise ValueError for a text (B, T) longer than an encoder's positions; None, 0, -1: it has no limit."""
     length = text.input_ids.shape[1]
     if max_positions is not None and 0 < max_positions < length:
         raise ValueError(

@@ -124,6 +124,22 @@ def test_all_but_matrices_move_as_adamw_says() -> None:
         torch.testing.assert_close(muon[name], adam[name], atol=5e-3, rtol=0)
 
 
+def test_a_closure_is_evaluated_once_and_first() -> None:
+    parameter = nn.Parameter(torch.ones(2, 2))
+    muon = build([("weight", parameter)], 0.01, 0.0)
+    calls = []
+
+    def closure() -> Tensor:
+        calls.append(parameter.detach().clone())
+        loss = parameter.sum()
+        loss.backward()
+        return loss.detach()
+
+    assert float(muon.step(closure)) == 4  # type: ignore[arg-type]
+    assert len(calls) == 1
+    assert (parameter < 1).all()
+
+
 def test_what_has_no_gradient_stays() -> None:
     fresh, after = trained("muon", 0), trained("muon", 3)
     assert torch.equal(fresh.idle.weight, after.idle.weight)

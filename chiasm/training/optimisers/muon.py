@@ -51,14 +51,12 @@ class Muon(AdamW):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update."""
-        result = None
-        if closure is not None:
-            with torch.enable_grad():
-                result = closure()
         groups = self.param_groups
         self.param_groups = [group for group in groups if "momentum" not in group]
-        super().step()
-        self.param_groups = groups
+        try:
+            result = super().step(closure)
+        finally:
+            self.param_groups = groups
         for group in groups:
             if "momentum" in group:
                 self._move(group)

@@ -99,10 +99,10 @@ class Small(nn.Module):
         return x.square().sum()
 
 
-def trained(optimiser: str, steps: int, model: Small | None = None) -> Small:
-    """A model after so many steps, always from the same weights unless given."""
+def trained(optimiser: str, steps: int) -> Small:
+    """A model after so many steps, always from the same weights."""
     torch.manual_seed(0)
-    model = model or Small()
+    model = Small()
     if optimiser == "muon":
         built: torch.optim.Optimizer = build(model.named_parameters(), 0.05, 0.1, betas=(0.9, 0.99))
     else:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from chiasm.batch import Batch, Dialogue
 from chiasm.encoders.text_cnn import TextCnn
+
+
+@dataclass(frozen=True)
+class UtteranceOptions:
+    """What the configurations of all conversation models hold: what an utterance is read as."""
+
+    feature_size: int = 712  # of an utterance, all modalities side by side
+    vocab_size: int = 0  # word pieces; 0: no words are read
+    text_size: int = 100  # of an utterance's vector, when words are read
+    word_size: int = 300  # of a word's vector
+    text_dropout: float = 0.5  # share dropped inside the words' encoder
 
 
 class UtteranceFeatures(nn.Module):
@@ -33,14 +46,12 @@ class UtteranceFeatures(nn.Module):
         return torch.cat(parts, -1) * dialogue.attention_mask[..., None]
 
 
-def utterance_features(
-    feature_size: int, vocab_size: int, *, text_size: int, word_size: int, dropout: float
-) -> UtteranceFeatures:
+def utterance_features(options: UtteranceOptions) -> UtteranceFeatures:
     """What a conversation model reads: features, words (when there is a vocabulary), or both."""
-    if not vocab_size:
-        return UtteranceFeatures(feature_size)
-    text = TextCnn(vocab_size, text_size, word_size=word_size, dropout=dropout)
-    return UtteranceFeatures(feature_size, text=text, text_size=text_size)
+    if not options.vocab_size:
+        return UtteranceFeatures(options.feature_size)
+    text = TextCnn(options.vocab_size, options.text_size, word_size=options.word_size, dropout=options.text_dropout)
+    return UtteranceFeatures(options.feature_size, text=text, text_size=options.text_size)
 
 
 def at_query(x: Tensor, query: Tensor) -> Tensor:

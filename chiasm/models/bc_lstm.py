@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.batch import Batch, Output
-from chiasm.encoders.utterances import at_query, the_dialogue, utterance_features
+from chiasm.encoders.utterances import UtteranceOptions, at_query, the_dialogue, utterance_features
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.masking import masked_softmax
 from chiasm.layers.recording import Tap
@@ -25,19 +25,14 @@ from chiasm.objectives import Objective
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(UtteranceOptions):
     """The paper's sizes."""
 
-    feature_size: int = 712  # of an utterance, all modalities side by side
-    vocab_size: int = 0  # word pieces; 0: no words are read
     num_labels: int = 6  # emotions
     hidden_size: int = 300  # of the LSTM in one direction
     dense_size: int = 100
     dropout: float = 0.5
     attention: bool = False  # True: bc-LSTM+Att, the query's state attends to all states
-    text_size: int = 100  # of an utterance's vector, when words are read
-    word_size: int = 300  # of a word's vector
-    text_dropout: float = 0.5  # share dropped inside the words' encoder
 
 
 class BcLstm(CrossModalModel):
@@ -49,13 +44,7 @@ class BcLstm(CrossModalModel):
     def __init__(self, config: Config, objectives: Mapping[str, Objective]) -> None:
         super().__init__(config, objectives)
         size = config.hidden_size
-        self.utterances = utterance_features(
-            config.feature_size,
-            config.vocab_size,
-            text_size=config.text_size,
-            word_size=config.word_size,
-            dropout=config.text_dropout,
-        )
+        self.utterances = utterance_features(config)
         self.lstm = SkippingLSTM(self.utterances.output_size, size)
         self.dropout = Dropout(config.dropout)
         self.match = nn.Linear(2 * size, 2 * size, bias=False) if config.attention else None

@@ -24,7 +24,7 @@ from typing import ClassVar
 from torch import nn
 
 from chiasm.batch import Batch, Output
-from chiasm.encoders.utterances import around_query, at_query, the_dialogue, utterance_features
+from chiasm.encoders.utterances import UtteranceOptions, around_query, at_query, the_dialogue, utterance_features
 from chiasm.fusion.conversation import ContextualInteraction, MutualInteraction, SpeakerStates
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.stack import Stack
@@ -33,11 +33,9 @@ from chiasm.objectives import Objective
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(UtteranceOptions):
     """The paper's best: L = 3, d = 100, keep rate 0.3, text 100 + audio 100 + visual 512 features."""
 
-    feature_size: int = 712  # of an utterance, all modalities side by side
-    vocab_size: int = 0  # word pieces; 0: no words are read
     num_labels: int = 6  # emotions
     hidden_size: int = 100  # d, of a GRU in one direction
     layers: int = 3  # L, stacks of contextual interaction
@@ -46,9 +44,6 @@ class Config:
     feeds_attended: bool = True  # False: the next stack reads the bi-GRU's output
     project_inputs: bool = False  # True: one linear layer to d before the speakers' GRUs
     wide_scale: bool = False  # True: attention is divided by sqrt(2d), the width of the keys
-    text_size: int = 100  # of an utterance's vector, when words are read
-    word_size: int = 300  # of a word's vector
-    text_dropout: float = 0.5  # share dropped inside the words' encoder
 
 
 class Coin(CrossModalModel):
@@ -60,13 +55,7 @@ class Coin(CrossModalModel):
     def __init__(self, config: Config, objectives: Mapping[str, Objective]) -> None:
         super().__init__(config, objectives)
         size, dropout = config.hidden_size, 1 - config.dropout_keep
-        self.utterances = utterance_features(
-            config.feature_size,
-            config.vocab_size,
-            text_size=config.text_size,
-            word_size=config.word_size,
-            dropout=config.text_dropout,
-        )
+        self.utterances = utterance_features(config)
         self.inputs = nn.Linear(self.utterances.output_size, size) if config.project_inputs else nn.Identity()
         self.speakers = SpeakerStates(size if config.project_inputs else self.utterances.output_size, size)
         self.interaction = MutualInteraction(size) if config.mutual_interaction else None

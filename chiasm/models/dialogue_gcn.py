@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.batch import Batch, Output
-from chiasm.encoders.utterances import at_query, the_dialogue, utterance_features
+from chiasm.encoders.utterances import UtteranceOptions, at_query, the_dialogue, utterance_features
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.masking import masked_softmax
 from chiasm.layers.recording import Tap
@@ -32,18 +32,13 @@ RELATIONS = (
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(UtteranceOptions):
     """The released code's sizes."""
 
-    feature_size: int = 712  # of an utterance, all modalities side by side
-    vocab_size: int = 0  # word pieces; 0: no words are read
     num_labels: int = 6  # emotions
     hidden_size: int = 100  # of the bi-GRU in one direction and of the graph's states
     reach: int = 10  # utterances before and after that have an edge
     dropout: float = 0.4
-    text_size: int = 100  # of an utterance's vector, when words are read
-    word_size: int = 300  # of a word's vector
-    text_dropout: float = 0.5  # share dropped inside the words' encoder
 
 
 class DialogueGcn(CrossModalModel):
@@ -55,13 +50,7 @@ class DialogueGcn(CrossModalModel):
     def __init__(self, config: Config, objectives: Mapping[str, Objective]) -> None:
         super().__init__(config, objectives)
         size = config.hidden_size
-        self.utterances = utterance_features(
-            config.feature_size,
-            config.vocab_size,
-            text_size=config.text_size,
-            word_size=config.word_size,
-            dropout=config.text_dropout,
-        )
+        self.utterances = utterance_features(config)
         self.context = SkippingGRU(self.utterances.output_size, size)
         self.edges = nn.Linear(2 * size, 2 * size, bias=False)
         self.relations = nn.Linear(2 * size, RELATIONS * size, bias=False)

@@ -18,7 +18,7 @@ from typing import ClassVar
 from torch import nn
 
 from chiasm.batch import Batch, Output
-from chiasm.encoders.utterances import around_query, at_query, the_dialogue, utterance_features
+from chiasm.encoders.utterances import UtteranceOptions, around_query, at_query, the_dialogue, utterance_features
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.masking import masked_softmax
 from chiasm.layers.recording import Tap
@@ -29,18 +29,13 @@ from chiasm.objectives import Objective
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(UtteranceOptions):
     """The released code's sizes: width 100, three hops, keep rate 0.3."""
 
-    feature_size: int = 712  # of an utterance, all modalities side by side
-    vocab_size: int = 0  # word pieces; 0: no words are read
     num_labels: int = 6  # emotions
     hidden_size: int = 100
     hops: int = 3
     dropout_keep: float = 0.3  # the share that is kept
-    text_size: int = 100  # of an utterance's vector, when words are read
-    word_size: int = 300  # of a word's vector
-    text_dropout: float = 0.5  # share dropped inside the words' encoder
 
 
 class Icon(CrossModalModel):
@@ -52,13 +47,7 @@ class Icon(CrossModalModel):
     def __init__(self, config: Config, objectives: Mapping[str, Objective]) -> None:
         super().__init__(config, objectives)
         size = config.hidden_size
-        self.utterances = utterance_features(
-            config.feature_size,
-            config.vocab_size,
-            text_size=config.text_size,
-            word_size=config.word_size,
-            dropout=config.text_dropout,
-        )
+        self.utterances = utterance_features(config)
         self.query = nn.Linear(self.utterances.output_size, size)
         self.own, self.other = (nn.GRU(self.utterances.output_size, size, batch_first=True) for _ in range(2))
         self.dialogue = nn.GRU(size, size, batch_first=True)

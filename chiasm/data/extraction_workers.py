@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from typing import Any
 from chiasm.data import records
 from chiasm.data.example import DataError
 from chiasm.data.extraction_part import Part, Work, extract_part, packed, read_part
+from chiasm.data.worker import worker
 
 WORKER = ("-m", "chiasm.data.extraction_worker")
 
@@ -25,9 +23,7 @@ def run_processes(parts: Sequence[Part], work: Work, count: int, lock: int) -> I
     """The number of images in each batch as it is finished, by `count` processes that share this machine's cores.
 
     They hold the open file `lock` too, so that nobody else begins before the last of them has ended.
-
-    Not `multiprocessing`: that imports the caller's main module again, which a script without a guard does not
-    survive, and forking a process that runs torch's threads is not safe. Raises `DataError` with a worker's message.
+    Raises `DataError` with a worker's message.
     """
     waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
     for part in parts:
@@ -56,14 +52,12 @@ def run_processes(parts: Sequence[Part], work: Work, count: int, lock: int) -> I
 def _serve(waiting: queue.SimpleQueue[Part], work: Work, said: queue.SimpleQueue[int | str | None], lock: int) -> None:
     """Feeds one process with parts until none is left, and passes on what it says; None at the end."""
     try:
-        with _process(lock) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(json.dumps(asdict(work)) + "\n")
+        with worker(WORKER, keep_open=(lock,)) as (tell, hear):
+            tell.write(json.dumps(asdict(work)) + "\n")
             while not waiting.empty():
-                process.stdin.write(json.dumps(waiting.get(timeout=1).to_json()) + "\n")
-                process.stdin.flush()
-                while (line := process.stdout.readline().strip()) != "done":
+                tell.write(json.dumps(waiting.get(timeout=1).to_json()) + "\n")
+                tell.flush()
+                while (line := hear.readline().strip()) != "done":
                     if not line.isdigit():
                         said.put(line.removeprefix("failed ") or "it ended without a word")
                         return
@@ -74,26 +68,6 @@ def _serve(waiting: queue.SimpleQueue[Part], work: Work, said: queue.SimpleQueue
         said.put(f"it ended: {error}")
     finally:
         said.put(None)
-
-
-@contextmanager
-def _process(lock: int) -> Iterator[subprocess.Popen[str]]:
-    """A worker process; it ends with the block, and also when this process is killed, for its input ends then."""
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
-    process = subprocess.Popen(
-        [sys.executable, *WORKER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-        pass_fds=(lock,) if os.name == "posix" else (),
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def run_ray(parts: Sequence[Part], work: Work, count: int) -> Iterator[int]:

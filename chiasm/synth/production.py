@@ -10,16 +10,14 @@ import importlib
 import json
 import os
 import queue
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from chiasm.data.worker import worker
 from chiasm.synth.options import WorldError, WorldOptions
 
 JOB_SIZE = 100  # scenes or statements
@@ -136,11 +134,7 @@ def produce(
 
 
 def _run_parallel(jobs: list[Job], workers: int, tick: Callable[[int], None]) -> None:
-    """The jobs done by processes of our own.
-
-    Not `multiprocessing`: that imports the caller's main module again, which a script without a guard does not
-    survive, and forking a process that runs torch's threads is not safe.
-    """
+    """The jobs done by processes of our own."""
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
@@ -148,17 +142,15 @@ def _run_parallel(jobs: list[Job], workers: int, tick: Callable[[int], None]) ->
     lock = threading.Lock()
 
     def work() -> None:
-        with _worker() as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
+        with worker(WORKER) as (tell, hear):
             while not failures:
                 try:
                     job = waiting.get_nowait()
                 except queue.Empty:
                     return
-                process.stdin.write(json.dumps(asdict(job)) + "\n")
-                process.stdin.flush()
-                if process.stdout.readline().strip() != "done":
+                tell.write(json.dumps(asdict(job)) + "\n")
+                tell.flush()
+                if hear.readline().strip() != "done":
                     failures.append(f"{job.split} {job.start} to {job.stop}")
                     return
                 with lock:
@@ -171,22 +163,3 @@ def _run_parallel(jobs: list[Job], workers: int, tick: Callable[[int], None]) ->
         thread.join()
     if failures:
         raise WorldError(f"a worker process failed on {failures[0]}; its message stands above")
-
-
-@contextmanager
-def _worker() -> Iterator[subprocess.Popen[str]]:
-    """A process that reads jobs from its input, one JSON a line, and answers "done"."""
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
-    process = subprocess.Popen(
-        [sys.executable, *WORKER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()

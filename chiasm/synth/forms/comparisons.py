@@ -19,9 +19,12 @@ SAME = {
     ),
 }
 DIFFERENT = {
-    "color": ("Are the {x} and the {y} of different colors?",),
-    "size": ("Are the {x} and the {y} of different sizes?",),
-    "material": ("Are the {x} and the {y} made of different materials?",),
+    "color": ("Are the {x} and the {y} of different colors?", "Is the {x} a different color than the {y}?"),
+    "size": ("Are the {x} and the {y} of different sizes?", "Is the {x} a different size than the {y}?"),
+    "material": (
+        "Are the {x} and the {y} made of different materials?",
+        "Is the {x} made of a different material than the {y}?",
+    ),
 }
 POSITIONS = {
     "further left": ("to the left of", "Which is further left, the {x} or the {y}?"),
@@ -48,7 +51,7 @@ def compare_attribute(index: SceneIndex, rng: Random) -> Question | None:
     found, other = index.refer(first, rng, avoid=(kind,)), index.refer(second, rng, avoid=(kind,))
     if found is None or other is None:
         return None
-    asks_same = rng.random() < 0.7
+    asks_same = rng.random() < 0.6
     answer = "yes" if are_same == asks_same else "no"
     program = Program()
     operation = f"{'same' if asks_same else 'different'} {kind}"

@@ -31,6 +31,13 @@ class State:
         rows = torch.arange(len(places), device=places.device)[:, None]
         return State(self.memory, {name: tensor[rows, places] for name, tensor in self.beams.items()})
 
+    def keep(self, images: Tensor) -> State:
+        """The images at `images`, int64 among the B there are."""
+        return State(
+            {name: tensor[images] for name, tensor in self.memory.items()},
+            {name: tensor[images] for name, tensor in self.beams.items()},
+        )
+
     def after(self, **beams: Tensor) -> State:
         """The same memory with new values carried by the beams."""
         return State(self.memory, beams)

@@ -6,8 +6,10 @@ and leaves its place to others; at the greatest length the rest is cut and set a
     sum of log p(word) / (words, the end counted) ^ length_penalty
 
 and an image is done when no beam can come to a better score than those set aside: the result is the same as without
-stopping. In diverse beam search the beams are divided into groups, which choose one after the other; a group's choice
-of a word counts less by `diversity` for each beam of an earlier group that has just chosen it.
+stopping. Images that are done leave the batch, so that one long sentence does not keep all others waiting.
+
+In diverse beam search the beams are divided into groups, which choose one after the other; a group's choice of a word
+counts less by `diversity` for each beam of an earlier group that has just chosen it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ from chiasm.data.words import END, PAD, START
 from chiasm.heads.decode import Generated, State, Step, ranked
 from chiasm.heads.decode.continuations import best, normalisers
 from chiasm.heads.decode.limits import NEVER, Limits
+
+LEAVING = (
+    4  # images leave when so large a part of them (a quarter) is done: copying what the others read costs time too
+)
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,20 @@ class BeamSearch:
             scores, state = step(state, words)
             beams, words = run.choose(scores)
             state = state.select(beams if place else torch.zeros_like(beams))
-            if place + 1 < self.limits.max_words and run.done():
+            if place + 1 == self.limits.max_words:
                 break
+            done = run.done()
+            left = len(done) - int(done.sum())
+            if not left:
+                break
+            if left * LEAVING <= len(done) * (LEAVING - 1):
+                going = run.leave(done)
+                state, words = state.keep(going), words[going]
         return run.result()
 
 
 class _Run:
-    """One search: B images, G groups of k beams each, K = G k."""
+    """One search: B images that are not done, G groups of k beams each, K = G k."""
 
     def __init__(self, search: BeamSearch, num_images: int, device: torch.device) -> None:
         self.search, self.limits = search, search.limits
@@ -64,6 +77,8 @@ class _Run:
         self.said = torch.zeros(num_images, groups * size, 0, dtype=torch.int64, device=device)
         self.finished = torch.full(shape, NEVER, device=device)  # scores of those set aside, best first
         self.kept = torch.full((*shape, self.limits.max_words), PAD, device=device)
+        self.images = torch.arange(num_images, device=device)  # which ones they are
+        self.scores, self.words = self.finished.clone(), self.kept.clone()  # of all images, once they are done
 
     def choose(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K or 1, V) -> the beams that go on (B, K), places among those before, and their new words (B, K)."""
@@ -93,19 +108,33 @@ class _Run:
         first = torch.arange(groups, device=beams.device)[:, None] * size
         return (beams + first).flatten(1), words.flatten(1)
 
-    def done(self) -> bool:
-        """Whether no beam of any image can still become one of the best."""
+    def done(self) -> Tensor:
+        """(B,) bool: the images of which no beam can still become one of the best."""
         longest = self.limits.max_words**self.search.length_penalty
-        return bool((self.alive.amax(-1) / longest <= self.finished[..., -1]).all())
+        return (self.alive.amax(-1) / longest <= self.finished[..., -1]).all(1)
+
+    def leave(self, done: Tensor) -> Tensor:
+        """Take the images in `done` (B,) out of the search -> the places of the others."""
+        self._write(done)
+        going = (~done).nonzero()[:, 0]
+        self.images, self.alive, self.said = self.images[going], self.alive[going], self.said[going]
+        self.finished, self.kept = self.finished[going], self.kept[going]
+        return going
 
     def result(self) -> Generated:
         """What was set aside, with the sentences that are cut now."""
         groups, size = self.alive.shape[1:]
         self._set_aside(self.said.unflatten(1, (groups, size)), torch.ones_like(self.alive, dtype=torch.bool))
-        words, scores = self.kept.flatten(1, 2), self.finished.flatten(1)
+        self._write(torch.ones_like(self.images, dtype=torch.bool))
+        words, scores = self.words.flatten(1, 2), self.scores.flatten(1)
         lengths = (words != PAD).sum(-1).clamp(min=1)
         sums = torch.where(scores == NEVER, scores, scores * lengths**self.search.length_penalty)
         return ranked(words, scores, sums)
+
+    def _write(self, these: Tensor) -> None:
+        """What was set aside of some images (B,) is what they have come to."""
+        self.scores[self.images[these]] = self.finished[these]
+        self.words[self.images[these]] = self.kept[these]
 
     def _set_aside(self, said: Tensor, ended: Tensor) -> None:
         """Move the ended beams (B, G, k) of `said` (B, G, k, t) among the finished, of which the best are kept."""

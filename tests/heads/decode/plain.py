@@ -44,17 +44,19 @@ class Table:
         self.one = 2 * torch.randn(images, words, words, generator=generator)
         self.two = 2 * torch.randn(images, words, words, generator=generator)
         self.one[..., END] += end
-        self.rows = torch.arange(images)[:, None]
+        self.asked: list[int] = []  # for how many images, step after step
 
     def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
         """As the searches call it; the state carries the word before."""
-        before = state.beams["before"]
-        scores = self.one[self.rows, words] + self.two[self.rows, before]
+        images, before = state.memory["images"][:, None], state.beams["before"]
+        self.asked.append(len(images))
+        scores = self.one[images, words] + self.two[images, before]
         return scores, state.after(before=words)
 
     def state(self) -> State:
         """The first state."""
-        return State({}, {"before": torch.full((len(self.one), 1), PAD)})
+        memory = {"images": torch.arange(len(self.one))}
+        return State(memory, {"before": torch.full((len(self.one), 1), PAD)})
 
     def scores(self, image: int) -> Scores:
         """The same numbers for `plain_beam`."""

@@ -67,8 +67,26 @@ def test_an_image_is_answered_alone_as_among_others() -> None:
     table = Table(IMAGES, WORDS, end=1.0)
     together = run(BeamSearch(3, limits=Limits(max_words=8)), table)
     alone = Table(IMAGES, WORDS, end=1.0)
-    alone.one, alone.two, alone.rows = alone.one[2:3], alone.two[2:3], alone.rows[:1]
+    alone.one, alone.two = alone.one[2:3], alone.two[2:3]
     assert sentences(run(BeamSearch(3, limits=Limits(max_words=8)), alone), 0) == sentences(together, 2)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_images_that_are_done_leave_and_their_sentences_stay(penalty: float, groups: int) -> None:
+    search = BeamSearch(4, groups=groups, length_penalty=penalty, limits=Limits(max_words=12))
+    together = Table(IMAGES, WORDS)
+    together.one[..., END] += torch.tensor([30.0, -30.0, 30.0, 30.0, 1.0, 30.0])[:, None]  # the second one never ends
+    found = run(search, together)
+    assert together.asked == sorted(together.asked, reverse=True)
+    assert together.asked[0] == IMAGES
+    assert together.asked[-1] < IMAGES // 2
+    for image in range(IMAGES):
+        alone = Table(IMAGES, WORDS)
+        alone.one, alone.two = together.one[image : image + 1], together.two[image : image + 1]
+        expected = run(search, alone)
+        assert sentences(found, image) == sentences(expected, 0)
+        assert torch.equal(found.scores[image], expected.scores[0])
 
 
 def test_shorter_sentences_than_asked_for_are_not_written() -> None:

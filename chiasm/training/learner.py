@@ -64,7 +64,8 @@ class GradientLearner:
         self._wrapped, prepared = accelerator.prepare(model, bare)
         if accelerator.scaler is None and accelerator.device.type in ("cpu", "cuda"):
             prepared = bare  # accelerate's wrapper would add nothing but a search for packages in every step
-        self._model, self._accelerator, self._clip_norm = model, accelerator, options.clip_norm
+        self._model, self._accelerator = model, accelerator
+        self._clip_norm, self._clip_value = options.clip_norm, options.clip_value
         self._parameters = [p for _, p in named]
         self._losses = losses
         self.modules: Mapping[str, nn.Module] = {"model": model}
@@ -87,6 +88,8 @@ class GradientLearner:
         return totals
 
     def _update(self) -> None:
+        if self._clip_value:
+            self._accelerator.clip_grad_value_(self._parameters, self._clip_value)
         if self._clip_norm:
             self._accelerator.clip_grad_norm_(self._parameters, self._clip_norm)
         for prepared in self.optimisers.values():

@@ -46,6 +46,7 @@ class RunState:
     best: float = -math.inf
     best_step: int = 0
     stale: int = 0  # validations since the best one
+    slowed: float = 1.0  # what the rate is multiplied with after plateaus
     ended: bool = False  # by early stopping
     window: dict[str, float] = field(default_factory=dict)  # losses summed since the last line of the log
     window_steps: int = 0
@@ -185,7 +186,8 @@ class Loop:
         return device
 
     def _set_rates(self) -> None:
-        scale = factor(self.options.schedule, self.options.warmup, self.state.plan.share(self.state.step))
+        state, options = self.state, self.options
+        scale = state.slowed * factor(options.schedule, options.warmup, state.plan.share(state.step))
         for name, optimiser in self.learner.optimisers.items():
             for group, peak in zip(optimiser.param_groups, self._peaks[name], strict=True):
                 group["lr"] = peak * scale
@@ -230,6 +232,8 @@ class Loop:
                 self.best.save(Snapshot(state.step, capture_modules(self.learner), {"headline": headline}))
         else:
             state.stale += 1
+            if options.plateau and state.stale % options.plateau == 0:
+                state.slowed *= options.plateau_factor
             state.ended = bool(options.early_stopping) and state.stale >= options.early_stopping
         self._validation_seconds = time.monotonic() - started
 

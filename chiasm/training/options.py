@@ -35,7 +35,10 @@ class Training:
     weight_decay: float = 0.01
     schedule: Schedule = "linear"  # the decay after the warm-up
     warmup: float = 0.1  # share of all steps in which the rate rises from 0 to `lr`
+    plateau: int = 0  # validations without a better headline after which the rate falls, and so again; 0: never
+    plateau_factor: float = 0.8  # what it is multiplied with then
     clip_norm: float = 1.0  # largest norm of all gradients together; 0: no clipping
+    clip_value: float = 0.0  # largest size of each number of the gradients; 0: no clipping
     precision: Precision = "float32"  # of the forward pass; weights and optimiser stay float32
 
     evaluate_every: int = 0  # steps between validations; 0: once an epoch
@@ -55,11 +58,21 @@ class Training:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulate", "evaluate_batch_size", "log_every"):
             _require(self, name, getattr(self, name) >= 1, "at least 1")
-        for name in ("max_steps", "max_seconds", "weight_decay", "clip_norm", "early_stopping", "prefetch"):
+        for name in (
+            "max_steps",
+            "max_seconds",
+            "weight_decay",
+            "clip_norm",
+            "clip_value",
+            "plateau",
+            "early_stopping",
+            "prefetch",
+        ):
             _require(self, name, getattr(self, name) >= 0, "not negative")
         for name in ("evaluate_every", "evaluate_limit", "save_every_seconds", "save_every_steps"):
             _require(self, name, getattr(self, name) >= 0, "not negative")
         _require(self, "lr", self.lr > 0, "above 0")
+        _require(self, "plateau_factor", 0 < self.plateau_factor <= 1, "above 0 and at most 1")
         _require(self, "warmup", 0 <= self.warmup < 1, "a share: at least 0 and below 1")
         _require(self, "accumulate", self.accumulate <= self.batch_size, f"at most batch_size {self.batch_size}")
 

@@ -20,6 +20,8 @@ from chiasm.training.run import RunResult, train
 Make = Callable[..., Recipe]
 Run = Callable[..., RunResult]
 
+SGD = ("training.optimizer=sgd", "training.optimizer_options.momentum=0.0", "training.weight_decay=0.0")
+
 
 @pytest.fixture
 def run(recipe: Make, words: Path, tmp_path: Path) -> Run:
@@ -96,12 +98,23 @@ def test_the_rate_follows_the_schedule(run: Run) -> None:
 
 
 def test_clipping_bounds_the_step(run: Run) -> None:
-    sgd = ("training.optimizer=sgd", "training.optimizer_options.momentum=0.0", "training.weight_decay=0.0")
-    settings = (*sgd, "training.max_steps=2", "training.schedule=constant", "training.warmup=0.0", "training.lr=1.0")
+    settings = (*SGD, "training.max_steps=2", "training.schedule=constant", "training.warmup=0.0", "training.lr=1.0")
     clipped, free = run(*settings, "training.clip_norm=1e-8"), run(*settings, "training.clip_norm=0.0")
     start = run(*settings, "training.clip_norm=1e-30")
     assert same(clipped, start, tolerance=1e-7)
     assert not same(free, start, tolerance=1e-3)
+
+
+def test_numbers_of_the_gradients_are_clipped(run: Run) -> None:
+    """One step of plain descent at rate 1 moves each weight by its clipped gradient."""
+    settings = (*SGD, "training.max_steps=1", "training.schedule=constant", "training.warmup=0.0", "training.lr=1.0")
+    start = weights(run(*settings, "training.clip_norm=1e-30"))
+    free = weights(run(*settings, "training.clip_norm=0.0"))
+    clipped = weights(run(*settings, "training.clip_norm=0.0", "training.clip_value=1e-3"))
+    assert any((start[name] - free[name]).abs().max() > 2e-3 for name in start)
+    for name, tensor in clipped.items():
+        wanted = (free[name] - start[name]).clamp(-1e-3, 1e-3)
+        torch.testing.assert_close(tensor - start[name], wanted, rtol=0, atol=1e-6)
 
 
 def test_max_steps_ends_the_run_and_the_schedule(run: Run) -> None:
@@ -140,6 +153,16 @@ def test_the_best_weights_are_kept(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     result = run()
     assert (result.outcome.headline, result.outcome.best_step) == (0.9, 26)
     assert all(torch.equal(weights(result)[name], tensor) for name, tensor in kept[0.9].items())
+
+
+def test_the_rate_falls_on_a_plateau_and_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven epochs of 13 steps; nothing better after the second one: the rate falls after the fourth and the sixth."""
+    said = iter([0.1, 0.5, 0.4, 0.4, 0.5, 0.3, 0.2])
+    monkeypatch.setattr(loop_file, "validate", lambda setup: {"accuracy": next(said)})
+    settings = ("training.schedule=constant", "training.warmup=0.0", "training.lr=0.01", "training.log_every=13")
+    result = run(*settings, "training.epochs=7", "training.plateau=2", "training.plateau_factor=0.5")
+    rates = [line["lr"] for line in result.outcome.log if "lr" in line]
+    assert rates == pytest.approx([0.01, 0.01, 0.01, 0.01, 0.005, 0.005, 0.0025])
 
 
 def test_a_loss_that_is_no_number_stops_the_run(run: Run) -> None:

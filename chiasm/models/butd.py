@@ -28,7 +28,7 @@ from chiasm.layers.initialise import initialise
 from chiasm.layers.linear import Linear
 from chiasm.layers.masking import masked_softmax
 from chiasm.layers.recording import Tap
-from chiasm.layers.recurrent import run_packed
+from chiasm.layers.recurrent import run_recurrent
 from chiasm.layers.stack import Stack
 from chiasm.layers.transformer import TransformerLayer
 from chiasm.models import CrossModalModel, Evidence
@@ -63,7 +63,7 @@ class RecurrentQuestion(nn.Module):
 
     def forward(self, text: Text) -> Tensor:
         """Text (I, T) -> (I, D)."""
-        states = run_packed(self.lstm, self.words(text.input_ids), text.attention_mask)
+        states = run_recurrent(self.lstm, self.words(text.input_ids), text.attention_mask)
         last = text.attention_mask.sum(1).clamp(min=1) - 1
         return states[torch.arange(len(states), device=states.device), last]
 

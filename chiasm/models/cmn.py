@@ -22,7 +22,7 @@ from chiasm.encoders.utterances import UtteranceOptions, around_query, at_query,
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.masking import masked_softmax
 from chiasm.layers.recording import Tap
-from chiasm.layers.recurrent import run_packed
+from chiasm.layers.recurrent import run_recurrent
 from chiasm.layers.stack import Stack
 from chiasm.models import CrossModalModel, Evidence
 from chiasm.objectives import Objective
@@ -91,6 +91,6 @@ class _Memory(nn.Module):
 
     def forward(self, x: Tensor, query: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, U, D), (B, D), (B, U) -> the memory (B, U, D) and what the query reads in it (B, D)."""
-        memory = run_packed(self.gru, x, mask)
+        memory = run_recurrent(self.gru, x, mask)
         weights = masked_softmax((memory @ query[..., None])[..., 0], mask)
         return memory, (self.tap(weights[:, None, None])[:, 0] @ memory)[:, 0]

@@ -22,7 +22,7 @@ from chiasm.encoders.utterances import UtteranceOptions, around_query, at_query,
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.masking import masked_softmax
 from chiasm.layers.recording import Tap
-from chiasm.layers.recurrent import run_packed
+from chiasm.layers.recurrent import run_recurrent
 from chiasm.layers.stack import Stack
 from chiasm.models import CrossModalModel, Evidence
 from chiasm.objectives import Objective
@@ -61,13 +61,13 @@ class Icon(CrossModalModel):
         dialogue = the_dialogue(batch)
         utterances, history = self.utterances(dialogue), around_query(dialogue)
         is_own = dialogue.speakers == 0
-        own = run_packed(self.own, utterances, history & is_own)
-        other = run_packed(self.other, utterances, history & ~is_own)
-        memory = run_packed(self.dialogue, self.dropout(own + other), history)  # one of the two is zero in each slot
+        own = run_recurrent(self.own, utterances, history & is_own)
+        other = run_recurrent(self.other, utterances, history & ~is_own)
+        memory = run_recurrent(self.dialogue, self.dropout(own + other), history)  # one of the two is zero in each slot
         query = self.query(at_query(utterances, dialogue.query)).tanh()
         for tap, rewrite in zip(self.taps, [None, *self.rewrite], strict=True):
             if rewrite is not None:
-                memory = run_packed(rewrite, self.dropout(memory), history)
+                memory = run_recurrent(rewrite, self.dropout(memory), history)
             weights = masked_softmax((memory @ query[..., None])[..., 0], history)
             query = (query + (tap(weights[:, None, None])[:, 0] @ memory)[:, 0]).tanh()
         return Output(scores={"answer": self.scores(query)}, states={"pooled": query})

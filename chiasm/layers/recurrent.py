@@ -38,8 +38,8 @@ class SkippingLSTM(nn.Module):
 def run_recurrent(network: nn.GRU | nn.LSTM, x: Tensor, mask: Tensor) -> Tensor:
     """(B, U, F), (B, U) -> (B, U, D'): what the one-layer network gives at the real slots, in order; else zero.
 
-    On a CPU, where three quarters of the slots are real, it runs over the others too and nobody reads what it says there:
-    a packed sequence costs more, since in its backward pass the gradient of every step is as large as the whole.
+    On a CPU, where three quarters of the slots are real, it runs over the others too and nobody reads what it says
+    there: a packed sequence costs more, since in its backward pass the gradient of every step is as large as the whole.
     """
     if x.shape[1] == 0:
         raise ValueError("a recurrent network needs at least one slot")

@@ -51,7 +51,7 @@ def compare_attribute(index: SceneIndex, rng: Random) -> Question | None:
     found, other = index.refer(first, rng, avoid=(kind,)), index.refer(second, rng, avoid=(kind,))
     if found is None or other is None:
         return None
-    asks_same = rng.random() < 0.6
+    asks_same = rng.random() < 0.7
     answer = "yes" if are_same == asks_same else "no"
     program = Program()
     operation = f"{'same' if asks_same else 'different'} {kind}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chiasm.cli._inputs import Bundle, OnError, Store
+
+if TYPE_CHECKING:
+    from chiasm.training.bundle import Bundle as LoadedBundle
 
 
 class Precision(StrEnum):
@@ -41,6 +46,12 @@ BatchSize = Annotated[int | None, typer.Option(help="Examples at once.  [default
 PrecisionOption = Annotated[
     Precision, typer.Option(help="Of products on a CPU; the two others are rounded for speed, if the model can.")
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="data.options.KEY=VALUE", help="Read the data in another way than training; may be repeated."
+    ),
+]
 
 
 def command(
@@ -54,6 +65,7 @@ def command(
     store: Store = None,
     batch_size: BatchSize = None,
     precision: PrecisionOption = Precision.float32,
+    settings: Settings = None,
 ) -> None:
     """Measure a trained model on data, by the official metrics, each with a 95 % interval.
 
@@ -63,6 +75,7 @@ def command(
       chiasm evaluate runs/gqa/bundle --data GQA --split val
       chiasm evaluate runs/gqa/bundle --data GQA --split testdev --predictions answers.jsonl
       chiasm evaluate runs/gqa/bundle --data GQA --split val --store features/val
+      chiasm evaluate runs/gqa/bundle --data GQA --split val --set 'data.options.all_questions=["val"]'
       chiasm evaluate runs/vqa/bundle --data VQA --split test --submission test.json
       chiasm evaluate runs/demo/bundle --precision int8
     """
@@ -72,7 +85,7 @@ def command(
     from chiasm.training.bundle import Bundle as LoadedBundle
     from chiasm.training.evaluate import evaluate
 
-    loaded = LoadedBundle.load(bundle)
+    loaded = _with_settings(LoadedBundle.load(bundle), settings or ())
     if store is not None:
         loaded.use_store(store)
     set_precision(loaded.model, precision.value)
@@ -90,5 +103,22 @@ def command(
             on_error=on_error.value,
         )
     where = "the generated world" if data is None else str(data)
-    show_metrics(metrics, f"{loaded.recipe.name} on {where}{f', {split}' if split else ''}")
+    how = "".join(f", {part}" for part in (split, *(settings or ())) if part)
+    show_metrics(metrics, f"{loaded.recipe.name} on {where}{how}", notes=loaded.task.notes())
     written(target, *(path for path in (predictions, submission) if path is not None))
+
+
+def _with_settings(bundle: LoadedBundle, settings: Sequence[str]) -> LoadedBundle:
+    """The bundle whose recipe reads the data in another way. Raises BadParameter."""
+    from chiasm.training.errors import RecipeError
+
+    for setting in settings:
+        path, equals, _ = setting.partition("=")
+        if equals and not path.strip().startswith("data.options."):
+            raise typer.BadParameter(
+                f"--set: {setting!r}: only data.options.KEY=VALUE can be changed of a model that is trained"
+            )
+    try:
+        return replace(bundle, recipe=bundle.recipe.with_settings(settings))
+    except RecipeError as error:
+        raise typer.BadParameter(f"--set: {error}") from error

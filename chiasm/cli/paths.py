@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
+from chiasm.cli._inputs import Columns, OnError, read_and_show
+
 if TYPE_CHECKING:
+    from chiasm.data.example import Example
     from chiasm.explain.graph_path import GraphPath
+    from chiasm.metrics.estimate import Estimate
+    from chiasm.training.bundle import Bundle
+    from chiasm.training.data import BadRowPolicy
 
 
 def command(
@@ -20,39 +28,78 @@ def command(
     split: Annotated[
         str | None, typer.Option(help="A split.  [default: the recipe's test split, else validation]")
     ] = None,
+    rows: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Your own rows in place of data, with a column of graphs.")
+    ] = None,
+    column: Columns = None,
     limit: Annotated[int, typer.Option(min=1, help="How many examples are compared with their programs.")] = 500,
     drawn: Annotated[int, typer.Option("--draw", min=0, help="How many of them are drawn.")] = 8,
+    on_error: Annotated[
+        OnError, typer.Option(help="Rows that cannot be used: stop and name them, or leave them out and name them.")
+    ] = OnError.stop,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For paths.json and the pictures.")] = Path("runs/paths"),
 ) -> None:
     """Draw where an answer comes from on its scene graph, step by step, and compare that with the gold programs.
 
     The score is the share of the flow on the objects that the program's steps name, in their order, beside the same
-    for shuffled objects.
+    for shuffled objects. Where there are no gold programs it is only drawn.
 
     \b
     Examples:
       chiasm paths runs/graphvqa_world/bundle
       chiasm paths runs/graphvqa/bundle --data GQA --split val --limit 2000 --out runs/val_paths
+      chiasm paths runs/graphvqa/bundle --rows questions.jsonl --out runs/my_paths
     """
-    from chiasm.cli._show import show_metrics, write_json
-    from chiasm.explain.graph_path import graph_paths, score_paths
+    from chiasm.cli._show import write_json
+    from chiasm.explain.graph_path import graph_paths, not_grounded, score_paths
     from chiasm.report.tables import to_plain
     from chiasm.training.bundle import Bundle
-    from chiasm.training.data import BadRowPolicy, read_named, world_folder
+    from chiasm.training.data import BadRowPolicy
 
-    loaded = Bundle.load(bundle)
-    section = loaded.recipe.data
-    folder = world_folder(loaded.recipe) if data is None else data
-    names = (split,) if split else section.test or section.validation
-    examples = read_named(loaded.recipe, folder, names, BadRowPolicy())[:limit]
-    paths = graph_paths(loaded, examples)
-    scores = score_paths(paths)
-    show_metrics(scores, f"the paths of {len(paths)} answers beside their gold programs")
+    if rows is not None and (data is not None or split is not None):
+        raise typer.BadParameter("give either --rows FILE, or --data PATH with its --split")
+    loaded, policy = Bundle.load(bundle), BadRowPolicy(on_error.value)
+    examples = _of_data(loaded, data, split, policy) if rows is None else _of_rows(loaded, rows, column, policy)
+    paths = policy.attempt(examples[:limit], partial(graph_paths, loaded))[1]
+    for row in policy.skipped:
+        print(f"left out: {row}")
     _draw(paths[:drawn], out)
-    write_json(to_plain({"scores": scores, "paths": [path.to_json() for path in paths]}), out / "paths.json")
+    scores, others = score_paths(paths), not_grounded(paths)
+    _show(scores, len(paths), others)
+    record = {"scores": scores, "not_grounded": others, "paths": [path.to_json() for path in paths]}
+    write_json(to_plain(record), out / "paths.json")
 
 
-def _draw(paths: list[GraphPath], out: Path) -> None:
+def _of_data(bundle: Bundle, data: Path | None, split: str | None, policy: BadRowPolicy) -> list[Example]:
+    """The examples of a folder, or of the recipe's generated world."""
+    from chiasm.training.data import read_named, world_folder
+
+    section = bundle.recipe.data
+    folder = world_folder(bundle.recipe) if data is None else data
+    return read_named(bundle.recipe, folder, (split,) if split else section.test or section.validation, policy)
+
+
+def _of_rows(bundle: Bundle, file: Path, columns: Sequence[str] | None, policy: BadRowPolicy) -> list[Example]:
+    """A person's rows; each has its graph, and a picture if it likes."""
+    read = read_and_show(file, columns, policy.on_error, bundle.recipe)
+    policy.skipped += read.errors
+    return read.examples
+
+
+def _show(scores: Mapping[str, Estimate], count: int, others: Sequence[str]) -> None:
+    """The scores, as far as there are some, and what could not be scored."""
+    from chiasm.cli._show import show_metrics
+
+    if "gold_path" not in scores:
+        print("no gold programs: not scored")
+    if scores:
+        show_metrics(scores, f"the paths of {count} answers beside what is gold about them")
+    if others:
+        noun = "1 question names" if len(others) == 1 else f"{len(others)} questions name"
+        print(f"{noun} an object that their graph lacks, or has no box of: left out of the grounding")
+
+
+def _draw(paths: Sequence[GraphPath], out: Path) -> None:
     """A picture of each path, and its line of text."""
     from chiasm.data.example import DataError
     from chiasm.data.images import open_image
@@ -67,6 +114,6 @@ def _draw(paths: list[GraphPath], out: Path) -> None:
         except DataError as error:
             print(f"{path.prediction.id}: drawn without its picture ({error})")
             image = None
-        target = out / f"{path.prediction.id}.png"
+        target = out / f"{quote(path.prediction.id, safe=' ')}.png"  # a person's id may hold a slash
         target.write_bytes(png(draw_path(path, image)))
         print(f"{path.example.values.get('text')} {path.prediction.answer}: {path.to_text()}  ({target})")

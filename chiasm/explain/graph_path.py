@@ -25,7 +25,7 @@ from chiasm.data.graphs import Graph
 from chiasm.data.scene_graph import Preprocess
 from chiasm.explain.evidence import Maps, observe
 from chiasm.metrics.estimate import Estimate, mean
-from chiasm.metrics.gqa import gold_regions, grounding_score
+from chiasm.metrics.gqa import Box, gold_regions, grounding_score
 from chiasm.tasks import Prediction
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def score_paths(paths: Sequence[GraphPath], *, random_orders: int = 10, seed: in
 
     "last_step": the share of the answer's reading that lies on the last gold step's nodes, and "last_step_even" what
     reading all nodes alike gives. "grounding" is GQA's own measure, of the answer's reading, where a question says
-    which objects its words stand for, and "grounding_even" what reading all alike gives. Intervals resample images.
-    Raises `DataError` when no example has gold steps.
+    which objects its words stand for (and the graph has them, `not_grounded`), and "grounding_even" what reading all
+    alike gives. Intervals resample images. What no example allows is not there: nothing at all without gold.
     """
     generator = np.random.default_rng(seed)
     rows, images = [], []
@@ -148,33 +148,52 @@ def score_paths(paths: Sequence[GraphPath], *, random_orders: int = 10, seed: in
                 len(last) / path.at.shape[1],
             )
         )
-        images.append(str(path.example.info.get("image_id", path.example.id)))
-    if not rows:
-        raise DataError("no example has a program whose steps name objects of its scene graph")
-    names = ("gold_path", "random", "last_step", "last_step_even")
-    found = {name: mean(values, images) for name, values in zip(names, np.array(rows).T, strict=True)}
-    return found | _grounding(paths)
+        images.append(_image(path))
+    return _means(("gold_path", "random", "last_step", "last_step_even"), rows, images) | _grounding(paths)
+
+
+def not_grounded(paths: Sequence[GraphPath]) -> list[str]:
+    """The ids of examples whose annotations name an object that their graph lacks, or of which it has no box."""
+    return [path.example.id for path in paths if _annotations(path) and _gold_boxes(path) is None]
 
 
 def _grounding(paths: Sequence[GraphPath]) -> dict[str, Estimate]:
     """GQA's grounding of the nodes that the answer reads, and of all nodes alike."""
     rows, images = [], []
     for path in paths:
-        graph = path.example.values["graph"]
-        annotations = path.example.info.get("annotations") or {}
-        told = any(annotations.get(part) for part in ("question", "fullAnswer"))
-        if not told or not isinstance(graph, Mapping) or "width" not in graph:
+        regions = _gold_boxes(path) if _annotations(path) else None
+        if regions is None:
             continue
-        regions = gold_regions(annotations, graph)
         read = path.at[-1]
         even = np.full_like(read, 1 / len(read))
         pairs = (list(zip(path.graph.boxes, weights.tolist(), strict=True)) for weights in (read, even))
         rows.append([grounding_score(attention, regions) for attention in pairs])
-        images.append(str(path.example.info.get("image_id", path.example.id)))
-    if not rows:
-        return {}
-    values = np.array(rows).T
-    return {"grounding": mean(values[0], images), "grounding_even": mean(values[1], images)}
+        images.append(_image(path))
+    return _means(("grounding", "grounding_even"), rows, images)
+
+
+def _annotations(path: GraphPath) -> dict[str, Mapping[str, str]]:
+    """Which objects the words of the question and of the full answer stand for."""
+    told = path.example.info.get("annotations") or {}
+    return {part: told[part] for part in ("question", "fullAnswer") if told.get(part)}
+
+
+def _gold_boxes(path: GraphPath) -> list[Box] | None:
+    """The boxes of the objects that the annotations name; None where the graph does not have them all."""
+    try:
+        return gold_regions(_annotations(path), path.example.values["graph"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):  # a predicted graph has other objects, or no boxes
+        return None
+
+
+def _means(names: Sequence[str], rows: Sequence[Sequence[float]], images: Sequence[str]) -> dict[str, Estimate]:
+    """The mean of each column; nothing for no rows."""
+    columns = np.array(rows).reshape(-1, len(names)).T
+    return {name: mean(values, images) for name, values in zip(names, columns, strict=True) if rows}
+
+
+def _image(path: GraphPath) -> str:
+    return str(path.example.info.get("image_id", path.example.id))
 
 
 def _flows(bundle: Bundle, maps: Sequence[Maps]) -> tuple[list[Tensor], Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import torch
 from chiasm.data.example import DataError, Example
 from chiasm.explain.draw import png
 from chiasm.explain.draw_graph import draw_path
-from chiasm.explain.graph_path import GraphPath, _walked, gold_steps, graph_paths, path_score, score_paths
+from chiasm.explain.graph_path import GraphPath, _walked, gold_steps, graph_paths, not_grounded, path_score, score_paths
 from chiasm.explain.methods import method
 from chiasm.explain.probe import probe
 from chiasm.training.bundle import Bundle
@@ -126,7 +126,33 @@ def test_a_model_without_attention_between_nodes_is_refused(trained: tuple[Bundl
         graph_paths(Bundle(other, bundle.task, bundle.preprocessors, recipe), examples)
 
 
-def test_examples_without_programs_have_no_score(paths: list[GraphPath], tmp_path: Path) -> None:
-    bare = [GraphPath(p.prediction, Example(p.example.id, p.example.values), p.graph, p.at, p.taken) for p in paths]
-    with pytest.raises(DataError, match="no example has a program"):
-        score_paths(bare)
+def test_examples_without_programs_have_no_score(paths: list[GraphPath]) -> None:
+    bare = [_with(p, Example(p.example.id, p.example.values)) for p in paths]
+    assert score_paths(bare) == {}
+    assert not_grounded(bare) == []
+
+
+def test_annotations_alone_are_enough_for_the_grounding(paths: list[GraphPath]) -> None:
+    scores = score_paths(paths)
+    told = [
+        _with(p, replace(p.example, info={k: v for k, v in p.example.info.items() if k != "program"})) for p in paths
+    ]
+    assert score_paths(told) == {name: scores[name] for name in ("grounding", "grounding_even")}
+
+
+@pytest.mark.parametrize("thing", [None, {"name": "cube"}], ids=["no object", "no box"])
+def test_an_annotation_of_what_the_graph_lacks_is_left_out_of_the_grounding(
+    paths: list[GraphPath], thing: dict[str, str] | None
+) -> None:
+    told = [p for p in paths if (p.example.info["annotations"]["question"])]
+    first = told[0].example
+    named = next(iter(first.info["annotations"]["question"].values()))
+    graph = first.values["graph"]
+    others = {i: o for i, o in graph["objects"].items() if i != named} | ({named: thing} if thing else {})
+    changed = _with(told[0], replace(first, values={**first.values, "graph": {**graph, "objects": others}}))
+    assert not_grounded([changed, *told[1:]]) == [first.id]
+    assert score_paths([changed, *told[1:]])["grounding"] == score_paths(told[1:])["grounding"]
+
+
+def _with(path: GraphPath, example: Example) -> GraphPath:
+    return replace(path, example=example)

@@ -47,6 +47,13 @@ def test_table_4_is_gine_with_a_deeper_theta() -> None:
     assert deeper.paper["accuracy"] == pytest.approx(0.8504)
 
 
+def test_the_planted_table_has_gat_with_both_scores() -> None:
+    rows = {row.name: row for row in load_table("graphvqa/planted").rows}
+    used = {name: load_recipe(row.recipe).with_settings(row.settings).options for name, row in rows.items()}
+    assert used["GraphVQA-GAT"]["convolution"] == "gat_mlp"
+    assert used["GraphVQA-GAT, released linear score"] == {**used["GraphVQA-GAT"], "convolution": "gat"}
+
+
 def test_the_published_recipes_train_as_published() -> None:
     """Sheet, section 4."""
     for name in ("graphvqa", "graphvqa_gine", "graphvqa_gcn", "lcgn"):

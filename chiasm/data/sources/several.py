@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chiasm.data.example import DataError, Example
+from chiasm.data.example import BadRows, DataError, Example, RowError, raise_rows
 from chiasm.data.sources import source, source_names
 from chiasm.data.sources._scene_graphs import Graph, boxes_of, read_scene_graphs
 from chiasm.data.vocabulary import gold_answers
@@ -32,18 +32,27 @@ def read(
     one_answer: bool = False,  # the commonest answer in place of several annotators' ones
     limit: int = 0,  # the first so many rows of each split; 0: all
 ) -> list[Example]:
-    """The rows of "<source>/<split>". Raises `DataError` when the split is not of this form or a file is missing."""
+    """The rows of "<source>/<split>". Raises `DataError` when the split is not of this form or a file is missing, and
+    `BadRows` with the usable ones, labelled, when the source found bad ones."""
     name, slash, inner = split.partition("/")
     if not slash or name not in source_names() or not inner:
         raise DataError(f"split {split!r}: '<source>/<split>' is expected, with a source among {source_names()}")
     module = source(name)
     place = folder / name if (folder / name).is_dir() and not (folder / "images").exists() else folder
     limits = {"limit": limit} if limit and "limit" in inspect.signature(module.read).parameters else {}
-    examples: list[Example] = module.read(place, inner, **limits)
+    bad: list[RowError] = []
+    try:
+        examples = module.read(place, inner, **limits)
+    except BadRows as error:
+        if error.usable is None:
+            raise
+        examples, bad = list(error.usable), error.rows
     graphs = read_scene_graphs(place, inner) if named_boxes else None
     named = {} if graphs is None else {image: _named(graph) for image, graph in graphs.items()}
     rows = [_labelled(example, name, named, wanted=named_boxes) for example in examples[: limit or None]]
-    return [_with_one_answer(row) for row in rows] if one_answer else rows
+    rows = [_with_one_answer(row) for row in rows] if one_answer else rows
+    raise_rows(bad, usable=rows)
+    return rows
 
 
 def _named(graph: Graph) -> dict[str, Any]:

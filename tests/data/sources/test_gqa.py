@@ -73,7 +73,7 @@ def test_real_scene_graphs_give_boxes_inside_the_image(tmp_path: Path, shared_da
 def test_a_gqa_question_about_an_image_without_scene_graph_is_named(tmp_path: Path) -> None:
     dump(tmp_path / "testdev_sceneGraphs.json", {})
     dump(tmp_path / "testdev_balanced_questions.json", {"q1": {"question": "what?", "imageId": "n1"}})
-    with pytest.raises(DataError, match=r"question q1: image n1 has no scene graph .* none for testdev"):
+    with pytest.raises(DataError, match=r"row q1: image n1 has no scene graph .* none for testdev"):
         source("gqa").read(tmp_path, "testdev", boxes=True)
     (example,) = source("gqa").read(tmp_path, "testdev")
     assert example.values["answer"] is None

@@ -28,9 +28,13 @@ def show_table(table: Table) -> None:
 
 
 def show_metrics(
-    metrics: Mapping[str, Estimate], title: str, baselines: Mapping[str, Mapping[str, Estimate]] | None = None
+    metrics: Mapping[str, Estimate],
+    title: str,
+    baselines: Mapping[str, Mapping[str, Estimate]] | None = None,
+    *,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Metrics with their intervals, one row each, beside the same metrics of others.
+    """Metrics with their intervals, one row each, beside the same metrics of others; below them the task's `notes`.
 
     Of many metrics, the parts ("f1/<label>") that are too many to read are only counted; the JSON file has them.
     """
@@ -40,6 +44,8 @@ def show_metrics(
     show_table(metrics_table(shown, title=title, baselines=baselines))
     if len(shown) < len(metrics):
         print(f"and {len(metrics) - len(shown)} numbers of single parts, in the JSON file\n")
+    if notes:
+        print("\n".join(f"{name}: {note}" for name, note in notes.items()) + "\n")
 
 
 def readable(metrics: Mapping[str, Estimate]) -> dict[str, Estimate]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from chiasm.data.words import WordVocabulary
     from chiasm.serve.predictor import Predictor
 
 Out = Annotated[Path, typer.Option(metavar="FILE", help="Every sentence with its runners-up, as JSON lines.")]
@@ -31,10 +32,12 @@ def writer(
     seed: int,
     say: Sequence[str] | None,
     begin: str | None,
+    top_k: int,
 ) -> Predictor:
     """The bundle's predictor, searching as it is told to. Raises BadParameter for a bundle or word that does not fit.
 
-    `options` are fields of `WordOptions`; those that are None stay as they are in the bundle.
+    `options` are fields of `WordOptions`; those that are None stay as they are in the bundle, but the beam is as wide
+    as `top_k` sentences need.
     """
     from dataclasses import replace
 
@@ -49,20 +52,28 @@ def writer(
     changes = {key: value for key, value in options.items() if value is not None}
     if nucleus is not None:
         changes |= {"decoding": "nucleus", "top_p": nucleus, "sampling_seed": seed}
-    numbers = {word: number for number, word in enumerate(task.vocabulary.words)}
-
-    def number(word: str) -> int:
-        if word not in numbers:
-            raise typer.BadParameter(f"the model does not know the word {word!r}")
-        return numbers[word]
-
-    first = tuple(number(word) for word in (begin or "").lower().split())
-    required = tuple(number(word) for given in say or [] for word in given.lower().split())
+    if "beam_size" not in changes and top_k > model.config.beam_size:
+        groups = changes.get("groups", model.config.groups)
+        changes["beam_size"] = -(-top_k // groups) * groups  # a beam is a multiple of its groups
+    first = numbers_of(begin, task.vocabulary) if begin else ()
+    required = tuple(number for given in say or [] for number in numbers_of(given, task.vocabulary))
     try:
         model.search = search_of(replace(model.config, **changes), first=first, required=required)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     return predictor
+
+
+def numbers_of(text: str, vocabulary: WordVocabulary) -> tuple[int, ...]:
+    """The words of a text, cut as the model's are. Raises BadParameter naming a word that the model does not know."""
+    words = vocabulary.cut(text)
+    if not words:
+        raise typer.BadParameter(f"there is no word in {text!r}")
+    known = {word: number for number, word in enumerate(vocabulary.words)}
+    for word in words:
+        if word not in known:
+            raise typer.BadParameter(f"the model does not know the word {word!r}")
+    return tuple(known[word] for word in words)
 
 
 def write_sentences(predictor: Predictor, rows: Iterable[Mapping[str, Any]], out: Path, *, top_k: int) -> None:

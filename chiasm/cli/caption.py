@@ -40,6 +40,6 @@ def command(
     from chiasm.cli._writing import write_sentences, writer
 
     options = {"beam_size": beams, "groups": groups, "min_words": min_words, "block_repeats": block_repeats}
-    predictor = writer(bundle, options=options, nucleus=nucleus, seed=seed, say=say, begin=begin)
+    predictor = writer(bundle, options=options, nucleus=nucleus, seed=seed, say=say, begin=begin, top_k=top_k)
     rows = [{"id": str(image), "image": str(image)} for image in images]
     write_sentences(predictor, rows, out, top_k=top_k)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +53,9 @@ def score(
     found = evaluate(texts, known, tokenise=tokenise)
     if training is not None:
         words = _occurrences(training, tokenised)
-        found |= diversity.rare_words(texts if tokenise is None else tokenise(texts), words, at_most=at_most)
+        known_words = diversity.known_words(texts)
+        said = known_words if tokenise is None else tokenise(known_words)
+        found |= diversity.rare_words(said, words, at_most=at_most)
     show_metrics(found, f"{len(texts):,} captions")
     out.mkdir(parents=True, exist_ok=True)
     write_json(found, out / "scores.json")
@@ -88,10 +90,10 @@ def validity(
     known = read_references(references)
     found = scores_of(tokenised(list(known.values())), metric=metric)
     out.mkdir(parents=True, exist_ok=True)
-    figure = validity_violins(found, references=captions)
-    (out / "validity.png").write_bytes(png(figure))
     write_json({image: scores.tolist() for image, scores in zip(known, found, strict=True)}, out / "validity.json")
-    written(out / "validity.json", out / "validity.png")
+    written(out / "validity.json")
+    (out / "validity.png").write_bytes(png(validity_violins(found, references=captions)))  # not of every data set
+    written(out / "validity.png")
 
 
 def people(
@@ -167,6 +169,7 @@ def compare(
     from chiasm.explain.caption_figures import Captioned, captions_side_by_side
     from chiasm.explain.draw import png
     from chiasm.metrics.captions import diversity
+    from chiasm.metrics.captions.tokenise import ptb
     from chiasm.report.tables import metrics_table
 
     results = {path.stem if first.stem != second.stem else str(path): read_results(path) for path in (first, second)}
@@ -174,14 +177,17 @@ def compare(
     if not shared:
         raise DataError(f"{first} and {second} have no image in common")
     words = _occurrences(training, tokenised=False)
-    texts = {name: [captions[image] for image in shared] for name, captions in results.items()}
-    for name, said in texts.items():
-        used = diversity.rare_words(said, words, at_most=at_most)
-        show_table(metrics_table(used | {"vocabulary_usage": diversity.vocabulary_usage(said)}, title=name))
-    rare = [[sum(words[w] <= at_most for w in text.split()) for text in said] for said in texts.values()]
+    # As the training captions are: another cut ("don't", "dog.") would make words rare that are not.
+    said = {name: [captions[image] for image in shared] for name, captions in results.items()}
+    texts = {name: ptb(diversity.known_words(captions)) for name, captions in said.items()}
+    for name, captions in texts.items():
+        used = diversity.rare_words(captions, words, at_most=at_most)
+        show_table(metrics_table(used | {"vocabulary_usage": diversity.vocabulary_usage(captions)}, title=name))
+    rare = [[sum(words[w] <= at_most for w in text.split()) for text in captions] for captions in texts.values()]
     order = sorted(range(len(shared)), key=lambda k: -abs(rare[0][k] - rare[1][k]))[:limit]
     shown = [
-        Captioned(_image(images, shared[k]), {name: said[k] for name, said in texts.items()}, shared[k]) for k in order
+        Captioned(_image(images, shared[k]), {name: captions[k] for name, captions in texts.items()}, shared[k])
+        for k in order
     ]
     out.mkdir(parents=True, exist_ok=True)
     (out / "side_by_side.png").write_bytes(png(captions_side_by_side(shown, words, at_most=at_most)))
@@ -266,13 +272,18 @@ def _occurrences(file: Path, tokenised: bool) -> Counter[str]:
 
 
 def _image(folder: Path | None, name: str) -> Array | None:
-    """The picture of that name, with any ending; None where it is not at hand."""
+    """The picture of that name, or of that number as COCO names its files; None where it is not at hand."""
     import numpy as np
 
     from chiasm.data.images import open_image, to_rgb
+    from chiasm.data.sources._files import IMAGE_ENDINGS
 
-    found = [] if folder is None else sorted(folder.glob(f"{glob.escape(name)}*"))
-    return np.asarray(to_rgb(open_image(found[0]))) if found else None
+    if folder is None:
+        return None
+    pictures = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
+    coco = re.compile(rf"(COCO_\w+_)?{int(name):012d}") if name.isdecimal() else None
+    found = [path for path in pictures if name in (path.name, path.stem) or (coco and coco.fullmatch(path.stem))]
+    return np.asarray(to_rgb(open_image(min(found)))) if found else None
 
 
 commands = {"score": score, "validity": validity, "people": people, "compare": compare, "alphas": alphas}

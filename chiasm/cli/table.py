@@ -43,7 +43,7 @@ def command(
     from chiasm.report.tables import Table
     from chiasm.training.files import write_json
     from chiasm.training.table_file import load_table
-    from chiasm.training.table_text import table_lines, table_record
+    from chiasm.training.table_text import table_lines, table_notes, table_record
     from chiasm.training.tables import run_table
 
     if name is None:
@@ -56,9 +56,13 @@ def command(
     lines = table_lines(table, measured, generated=data is None)
     shown = Table(table.title, tuple(lines[0]), tuple(tuple(line) for line in lines[1:]))
     show_table(shown)
+    notes = table_notes(measured)
+    print("".join(f"{note}\n" for note in notes), end="")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.txt").write_text(shown.to_text() + "\n", encoding="utf-8")
-    (folder / "table.md").write_text(shown.to_markdown() + "\n", encoding="utf-8")
+    (folder / "table.txt").write_text("\n".join([shown.to_text(), *notes, ""]), encoding="utf-8")
+    (folder / "table.md").write_text(
+        "\n".join([shown.to_markdown(), *(f"\n{note}" for note in notes), ""]), encoding="utf-8"
+    )
     write_json(folder / "table.json", table_record(table, measured, data=data))
     table_picture(table, measured, folder / "table.png", generated=data is None)
     written(*(folder / f"table.{ending}" for ending in ("txt", "md", "json", "png")))

@@ -62,5 +62,6 @@ def command(
     for row in result.skipped:
         print(f"left out: {row}")
     for split, metrics in result.metrics.items():
-        show_metrics(metrics, f"{chosen.name}, {split}{', on the generated world' if data is None else ''}")
+        title = f"{chosen.name}, {split}{', on the generated world' if data is None else ''}"
+        show_metrics(metrics, title, notes=result.bundle.task.notes())
     written(result.out / "metrics.json", result.out / "bundle")

@@ -45,6 +45,6 @@ def command(
     if file is not None:
         given = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     options = {"beam_size": beams, "groups": groups, "min_words": min_words, "block_repeats": block_repeats}
-    predictor = writer(bundle, options=options, nucleus=nucleus, seed=seed, say=say, begin=begin)
+    predictor = writer(bundle, options=options, nucleus=nucleus, seed=seed, say=say, begin=begin, top_k=top_k)
     rows = [{"id": str(number), "text": sentence} for number, sentence in enumerate(given, start=1)]
     write_sentences(predictor, rows, out, top_k=top_k)

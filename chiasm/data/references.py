@@ -48,7 +48,8 @@ class Teaching:
     alpha: float = 0.2
     even: bool = False  # smoothing gives all of an example's sentences the same part, whatever their probabilities
     after_end: AfterEnd = "pad_token"
-    pad: int = END  # the public captioner has one number for padding and end
+    # Differs: the paper pads with a word of its own; the public captioner has one number for padding and end.
+    pad: int = END
     num_words: int = 0  # of the vocabulary, for "label_others"
 
 
@@ -119,12 +120,16 @@ class ReferenceDataset(EncodedDataset):
         self._sums = np.concatenate([[0.0], np.cumsum(self.probabilities.numpy())])
 
     def batch(self, positions: Tensor) -> Batch:
-        """The examples at `positions`, each with the sentence of this visit; without any if one of them has none."""
+        """The examples at `positions`, each with the sentence of this visit.
+
+        One without sentences has `IGNORE` throughout; where none has any there are no targets.
+        """
         found = super().batch(positions)
-        if not bool((self.references.counts[positions] > 0).all()):
+        there = self.references.counts[positions] > 0
+        if not bool(there.any()):
             return found
         drawn = self.draw(positions)
-        targets = {"words": self.references.sentences(self.references.first[positions] + drawn)[..., None]}
+        targets = {"words": self.references.sentences(self.references.first[positions] + drawn, there)[..., None]}
         if self.teaching.smoothing != "none":
             targets = self._smoothed(positions, drawn, targets["words"])
         return Batch(**{**vars(found), "targets": {**found.targets, **targets}})
@@ -138,17 +143,18 @@ class ReferenceDataset(EncodedDataset):
         return streams
 
     def draw(self, positions: Tensor) -> Tensor:
-        """(B,) -> (B,): which of its sentences each example has on this visit."""
+        """(B,) -> (B,): which of its sentences each example has on this visit; 0 for one without any."""
         counts, first = self.references.counts[positions].numpy(), self.references.first[positions].numpy()
         if self.teaching.sampling == "best":
-            return torch.tensor([int(self._of(i).argmax()) for i in positions.tolist()])
+            likeliest = [self._of(i) for i in positions.tolist()]
+            return torch.tensor([int(shares.argmax()) if len(shares) else 0 for shares in likeliest])
         visit = (0,) if self.visit is None else (1, *self.visit)
         u = uniform("sentence", *visit, positions.numpy())
         if self.teaching.sampling == "uniform":
             return torch.from_numpy((u * counts).astype(np.int64))
         start, stop = self._sums[first], self._sums[first + counts]
         found = np.searchsorted(self._sums, start + u * (stop - start), side="right") - 1 - first
-        return torch.from_numpy(np.clip(found, 0, counts - 1))
+        return torch.from_numpy(np.clip(found, 0, np.maximum(counts - 1, 0)))
 
     def _of(self, position: int) -> Tensor:
         first, after = self.references.first[position : position + 2].tolist()
@@ -161,7 +167,9 @@ class ReferenceDataset(EncodedDataset):
             places = torch.arange(int(counts.max()))
             there = places < counts[:, None]  # (B, K)
             numbers = torch.where(there, self.references.first[positions][:, None] + places, 0)
-            known = (1 / counts[:, None]).expand_as(there) if teaching.even else self.probabilities[numbers]
+            known = (
+                (1 / counts[:, None].clamp(min=1)).expand_as(there) if teaching.even else self.probabilities[numbers]
+            )
             shares = torch.where(there, known, 0.0).float()
             sentences = self.references.sentences(numbers, there)
             spread, weights = spread_over(sentences, shares, drawn, words.shape[1], teaching)

@@ -48,6 +48,10 @@ class WordVocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
+    def cut(self, text: str) -> list[str]:
+        """The words of a text as this vocabulary cuts them, known or not, however many."""
+        return _cut(self.tokenizer, text)
+
     def encode(self, sentences: Sequence[str]) -> list[list[int]]:
         """Each sentence as numbers, with `END` after its last word; at most `max_words` words are kept."""
         return [encoding.ids[1:] for encoding in self.tokenizer.encode_batch_fast(list(sentences))]

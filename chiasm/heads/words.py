@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -81,7 +81,7 @@ class TiedTargets(nn.Module):
 
 
 def word_targets(options: WordOptions, size: int, embedding: nn.Embedding) -> nn.Module:
-    """The last layer that the options ask for, of features of `size`. Raises ValueError when it cannot be tied."""
+    """The last layer that the options ask for, of features of `size`. Raises ValueError when it cannot be made."""
     if options.targets == "tied":
         if embedding.embedding_dim != size:
             raise ValueError(
@@ -90,6 +90,8 @@ def word_targets(options: WordOptions, size: int, embedding: nn.Embedding) -> nn
         return TiedTargets(embedding)
     if options.targets == "trained":
         return Linear(size, options.num_words)
+    if options.targets != "fixed":
+        raise ValueError(f"targets is {options.targets!r}: 'trained', 'tied' or 'fixed' is expected")
     drawn = draw_targets(
         options.num_words,
         size,
@@ -110,8 +112,10 @@ def draw_targets(
     - "sparse": as uniform, in about one of 16 cells, at least one of each row; 0 elsewhere
     - "hadamard": +-scale, rows and columns drawn from a Hadamard matrix, so that as many rows as fit are orthogonal
 
-    Raises ValueError for a scale that is not above 0.
+    Raises ValueError for a scale that is not above 0 and for an unknown draw.
     """
+    if draw not in get_args(Draw):
+        raise ValueError(f"target_draw is {draw!r}: one of {', '.join(get_args(Draw))} is expected")
     if scale <= 0:
         raise ValueError(f"target_scale is {scale}: it must be above 0")
     rows, columns = np.arange(num_words)[:, None], np.arange(size)

@@ -94,7 +94,7 @@ class Attend(WritingModel):
         if self.config.alpha_c:
             real = (batch.targets[HEAD][..., 0] >= 0)[..., None]  # (B, T, 1)
             away = (1 - (output.states[ATTENTION] * real).sum(1)) ** 2  # (B, R)
-            mask = regions_of(batch)[1]
+            mask = regions_of(batch)[1] & real.any(1)  # who says nothing looks nowhere
             found[ATTENTION] = self.config.alpha_c * (away * mask).sum() / mask.sum()
         return found
 

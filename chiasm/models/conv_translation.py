@@ -3,10 +3,12 @@
     source words + places -> [convolution, GLU, residual] x N -> keys;  values = keys + embedding
     words so far + places -> [convolution over the past, GLU, attention over the source, residual] x M -> f -> scores
 
-All convolutions and linear layers are weight-normalised. The sizes are those of the public configuration for IWSLT14:
-the paper's appendix gives none, and its printed count (36,267,832 trained, of which 8,224,000 = 257 * 32,000 are the
-last layer) can be split in more than one way (sheet `fixed_targets`). With 32,000 words and `fix_bias` the difference
-between trained and fixed targets is exactly the printed one.
+All convolutions and linear layers are weight-normalised but the last one, whose rows are the target vectors.
+
+# Differs: the sizes are those of the public configuration for IWSLT14. The paper's appendix gives none, and its printed
+count (36,267,832 trained, of which 8,224,000 = 257 * 32,000 are the last layer) can be split in more than one way
+(sheet `fixed_targets`). With 32,000 words and `fix_bias` the difference between trained and fixed targets is exactly
+the printed one.
 """
 
 from __future__ import annotations
@@ -79,6 +81,11 @@ class ConvTranslation(WritingModel):
         wide, size, width, keep = config.embedding_size, config.hidden_size, config.kernel_size, 1 - config.dropout
         if width % 2 == 0:
             raise ValueError(f"kernel_size is {width}: the encoder needs an odd one, to look as far to both sides")
+        if config.max_words > config.max_positions:
+            raise ValueError(
+                f"max_words {config.max_words} is more than max_positions {config.max_positions}: a written word has "
+                "no vector of its place; lower the one or raise the other"
+            )
 
         def linear(given: int, made: int, gain: float = keep) -> NormedLinear:
             return NormedLinear(given, made, deviation=math.sqrt(gain / given))

@@ -60,8 +60,8 @@ class GruTranslation(WritingModel):
         self.attention = AdditiveAttention(2 * size, size, size)
         self.words = nn.Embedding(config.num_words, config.embedding_size)
         self.decoder = GRUCell(config.embedding_size + 2 * size, size)
-        output = Linear(size + 2 * size + config.embedding_size, config.output_size)
-        self.targets = nn.Sequential(output, word_targets(config, config.output_size, self.words))
+        self.output = Linear(size + 2 * size + config.embedding_size, config.output_size)
+        self.targets = word_targets(config, config.output_size, self.words)
         self.dropout = Dropout(config.dropout)
 
     def start(self, batch: Batch) -> State:
@@ -80,12 +80,13 @@ class GruTranslation(WritingModel):
         return self.dropout(self.words(words))
 
     def features(self, state: State, embedded: Tensor) -> tuple[Tensor, Tensor, State]:
-        """(B, K, E) -> [s; c; e] (B, K, 3D + E), attention (B, K, S), state."""
+        """(B, K, E) -> f = W_o [s; c; e] (B, K, F), attention (B, K, S), state."""
         memory, hidden = state.memory, state.beams["hidden"]
         weights, context = self.attention(hidden, memory["keys"], memory["states"], memory["mask"])
         given = torch.cat([embedded, context], -1)
         hidden = self.decoder(given, hidden)
-        return torch.cat([hidden, context, embedded], -1), weights, state.after(hidden=hidden)
+        feature = self.output(torch.cat([hidden, context, embedded], -1))
+        return feature, weights, state.after(hidden=hidden)
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of source words, where gradients of the text are taken."""

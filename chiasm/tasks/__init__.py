@@ -76,6 +76,10 @@ class BaseTask(ABC):
         """The official metrics: name -> estimate; "accuracy/<facet>/<type>" for parts, e.g.
         "accuracy/structural/query". Predictions and examples are matched by id; raises DataError otherwise."""
 
+    def notes(self) -> Mapping[str, str]:
+        """How metrics were counted where their name does not say it, by metric; kept and shown beside the numbers."""
+        return {}
+
     @abstractmethod
     def submission(self, predictions: Sequence[Prediction], path: Path) -> None:
         """Write the official submission file."""

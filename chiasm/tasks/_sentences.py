@@ -95,6 +95,8 @@ class SentenceTask(BaseTask):
         for name, row, chances in zip(ids, sentences.tolist(), probabilities, strict=True):
             said = [" ".join(self.vocabulary.spoken(numbers)) for numbers in row]
             best = tuple((text, p) for text, p in zip(said, chances, strict=True) if p > 0)
+            if not best and not any(math.isnan(p) for p in chances):
+                raise DataError(f"{name}: no sentence obeys the limits of the search; loosen them or take more beams")
             if not best:
                 raise DataError(f"the model's scores are NaN for {name}")
             words = [*self.vocabulary.spoken(row[0]), *([SPECIAL[END]] if END in row[0] else [])]

@@ -23,6 +23,8 @@ from chiasm.tasks import Prediction
 from chiasm.tasks._pairing import images_of, paired
 from chiasm.tasks._sentences import SentenceTask, references_of
 
+HEADLINES = ("cider_d", "cider", "bleu4", "rouge_l")
+
 
 class Caption(SentenceTask):
     """A caption for each image.
@@ -35,10 +37,10 @@ class Caption(SentenceTask):
       "label_others" over all but the right one
     - `after_end`: what shorter references add after their end
     - `validity_cache`: a folder in which validity scores are kept
+    - `headline`: the measure by which the best weights are kept and training falls or ends: one of `HEADLINES`
     """
 
     name = "caption"
-    headline = "cider_d"
 
     def __init__(
         self,
@@ -52,9 +54,12 @@ class Caption(SentenceTask):
         shares: Literal["validity", "uniform"] = "validity",
         after_end: AfterEnd = "pad_token",
         validity_cache: str = "",
+        headline: Literal["cider_d", "cider", "bleu4", "rouge_l"] = "cider_d",
     ) -> None:
         if not 0 <= alpha < 1:
             raise ValueError(f"alpha is {alpha}: a share, at least 0 and below 1, is expected")
+        if headline not in HEADLINES:
+            raise ValueError(f"headline is {headline!r}: one of {', '.join(HEADLINES)} is expected")
         super().__init__(
             min_count=min_count,
             max_words=max_words,
@@ -65,7 +70,9 @@ class Caption(SentenceTask):
             shares=shares,
             after_end=after_end,
             validity_cache=str(validity_cache),
+            headline=headline,
         )
+        self.headline = headline
         self._valid: dict[str, NDArray[np.float64]] = {}  # of training images
 
     @property

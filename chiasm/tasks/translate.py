@@ -65,6 +65,10 @@ class Translate(SentenceTask):
         found = translation.score(said, wanted, lowercase=self.options["lowercase"])
         return found | {"vocabulary_usage": vocabulary_usage(said)}
 
+    def notes(self) -> Mapping[str, str]:
+        """sacrebleu's signature."""
+        return {"bleu": f"sacrebleu {translation.signature(lowercase=self.options['lowercase'])}"}
+
     def submission(self, predictions: Sequence[Prediction], path: Path) -> None:
         """A line each, in the order given."""
         path.write_text("".join(f"{prediction.answer}\n" for prediction in predictions), encoding="utf-8")

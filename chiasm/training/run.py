@@ -31,7 +31,7 @@ from chiasm.training.bundle import Bundle, build_model
 from chiasm.training.data import BadRowPolicy, OnError, Prepared, Splits, prepare, read_splits
 from chiasm.training.environment import environment
 from chiasm.training.errors import RecipeError, TrainingError
-from chiasm.training.evaluate import measure, write_predictions
+from chiasm.training.evaluate import measure, noted, write_predictions
 from chiasm.training.files import write_json
 from chiasm.training.initial import start_from
 from chiasm.training.procedures import procedure
@@ -160,6 +160,7 @@ def _record(result: RunResult, metrics: Mapping[str, Mapping[str, Estimate]], ge
         "examples": {split: len(dataset) for split, dataset in result.splits.items()},
         "skipped_rows": [str(error) for error in result.skipped],
         "metrics": metrics,
+        **noted(result.bundle.task),
         "training": outcome,
         "paper": recipe.paper,
         "environment": environment(recipe.training.seed),

@@ -63,6 +63,16 @@ def all_measures(measured: Sequence[MeasuredRow]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(measure for one in measured for measure in one.row.paper))
 
 
+def table_notes(measured: Sequence[MeasuredRow]) -> list[str]:
+    """How measures were counted, a line each; with the rows that it is of where rows differ."""
+    rows: dict[str, list[str]] = {}
+    for one in measured:
+        for measure, note in one.notes.items():
+            rows.setdefault(f"{measure}: {note}", []).append(one.row.name)
+    noted = sum(bool(one.notes) for one in measured)
+    return [line if len(names) == noted else f"{line} ({', '.join(names)})" for line, names in rows.items()]
+
+
 def table_record(table: Table, measured: Sequence[MeasuredRow], *, data: Path | None) -> dict[str, Any]:
     """Everything, for a JSON file."""
     return {
@@ -77,6 +87,7 @@ def table_record(table: Table, measured: Sequence[MeasuredRow], *, data: Path | 
                 "settings": one.row.settings,
                 "paper": one.row.paper,
                 "seeds": one.seeds,
+                **({"notes": one.notes} if one.notes else {}),
                 "against_reference": {part: str(test) for part, test in one.against.items()},
             }
             for one in measured

@@ -20,6 +20,7 @@ from chiasm.registry import nearest
 from chiasm.tasks import Prediction
 from chiasm.training.curves import EPOCHS_TO_BEST, epochs_to_best
 from chiasm.training.errors import RecipeError
+from chiasm.training.evaluate import noted
 from chiasm.training.files import write_json
 from chiasm.training.progress import progress
 from chiasm.training.recipe import Recipe, load_recipe
@@ -40,6 +41,7 @@ class MeasuredRow:
     seeds: tuple[Mapping[str, Estimate], ...] = ()
     right: tuple[Mapping[str, Right], ...] = ()  # for each seed, by part ("" in a table without parts)
     against: Mapping[str, Comparison] = field(default_factory=dict)  # minus the reference by part, all seeds together
+    notes: Mapping[str, str] = field(default_factory=dict)  # how a measure was counted, where its name does not say it
 
     def estimate(self, measure: str) -> Estimate | None:
         """The mean over seeds; the interval is the mean of the seeds' intervals."""
@@ -53,6 +55,15 @@ class MeasuredRow:
         """The standard deviation between seeds; None for fewer than two."""
         found = [metrics[measure].value for metrics in self.seeds if measure in metrics]
         return stdev(found) if len(found) > 1 else None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one training has come to."""
+
+    metrics: Mapping[str, Estimate]
+    right: Right
+    notes: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ def run_table(
         if name not in names:
             raise RecipeError(nearest(name, names, what="row"))
     runs = _Runs(table, data, out, tiny, settings, show)
-    measured: dict[str, list[tuple[Mapping[str, Estimate], Mapping[str, Right]]]] = {name: [] for name in names}
+    measured: dict[str, list[dict[str, _Part]]] = {name: [] for name in names}
     wanted = [row for row in table.rows if table.runs(row) and (not only or row.name in only)]
     shown = progress(show)
     for seed in range(seeds):  # a whole table of the first seed is there before the second begins
@@ -134,27 +145,32 @@ def run_table(
             shown.note(f"{row.name}: row {place} of {len(wanted)}, seed {seed + 1} of {seeds}")
             measured[row.name].append(_run_row(runs, row, seed))
     shown.close()
-    found = [
-        MeasuredRow(row, tuple(m for m, _ in measured[row.name]), tuple(r for _, r in measured[row.name]))
-        for row in table.rows
-    ]
-    return _compared(table, found)
+    return _compared(table, [_row(row, measured[row.name]) for row in table.rows])
 
 
-def _run_row(runs: _Runs, row: Row, seed: int) -> tuple[dict[str, Estimate], dict[str, Right]]:
-    """All parts of a row with one seed: metrics by "<part>:<measure>", and what each answer scores."""
+def _run_row(runs: _Runs, row: Row, seed: int) -> dict[str, _Part]:
+    """All parts of a row with one seed."""
     start = runs.bundle(row.after, seed)
-    metrics: dict[str, Estimate] = {}
-    right: dict[str, Right] = {}
-    for part in runs.table.runs(row):
-        place = runs.out / _folder_name(row.name) / _folder_name(part.name) / str(seed)
-        measures, right[part.name] = _run(runs, part, seed, start, place)
-        prefix = f"{part.name}:" if part.name else ""
-        metrics |= {f"{prefix}{name}": estimate for name, estimate in measures.items()}
-    return metrics, right
+    place = runs.out / _folder_name(row.name)
+    return {
+        part.name: _run(runs, part, seed, start, place / _folder_name(part.name) / str(seed))
+        for part in runs.table.runs(row)
+    }
 
 
-def _run(runs: _Runs, part: Stage, seed: int, start: Path | None, folder: Path) -> tuple[Mapping[str, Estimate], Right]:
+def _row(row: Row, seeds: Sequence[Mapping[str, _Part]]) -> MeasuredRow:
+    """Metrics and notes by "<part>:<measure>", or by measure in a table without parts."""
+
+    def named(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"{part}:{name}" if part else name: value for name, value in values.items()}
+
+    metrics = tuple({k: v for name, part in one.items() for k, v in named(name, part.metrics).items()} for one in seeds)
+    right = tuple({name: part.right for name, part in one.items()} for one in seeds)
+    notes = {k: v for one in seeds for name, part in one.items() for k, v in named(name, part.notes).items()}
+    return MeasuredRow(row, metrics, right, notes=notes)
+
+
+def _run(runs: _Runs, part: Stage, seed: int, start: Path | None, folder: Path) -> _Part:
     """One training: its test metrics (or, without test splits, those of validation), and what each answer scores."""
     recipe, kept = runs.recipe(part, seed, start), folder / "row.json"
     state = _made_by(recipe, runs.data)
@@ -162,14 +178,16 @@ def _run(runs: _Runs, part: Stage, seed: int, start: Path | None, folder: Path) 
         before = json.loads(kept.read_text(encoding="utf-8"))
         if before["made_by"] == state:
             metrics = {name: Estimate(**values) for name, values in before["metrics"].items()}
-            return metrics, {name: (right, cluster) for name, (right, cluster) in before["right"].items()}
+            scores = {name: (score, cluster) for name, (score, cluster) in before["right"].items()}
+            return _Part(metrics, scores, before.get("notes", {}))
     data = runs.folder_of_data(part.name, recipe)
     result = train(recipe, data, folder, resume=not kept.is_file(), overwrite=kept.is_file(), show=runs.show)
     split = "test" if "test" in result.metrics else "validation"
     right = _right(result.predictions[split], result.splits[split])
     metrics = {**result.metrics[split], **_further(result, split)}
-    write_json(kept, {"made_by": state, "split": split, "metrics": metrics, "right": right})
-    return metrics, right
+    record = {"made_by": state, "split": split, "metrics": metrics, "right": right}
+    write_json(kept, record | noted(result.bundle.task))
+    return _Part(metrics, right, result.bundle.task.notes())
 
 
 def _further(result: RunResult, split: str) -> dict[str, Estimate]:
@@ -225,7 +243,7 @@ def _compared(table: Table, found: Sequence[MeasuredRow]) -> list[MeasuredRow]:
             test = _tested([(ours[part], theirs[part]) for ours, theirs in pairs if part in ours and part in theirs])
             if test is not None:
                 tests[part] = test
-        compared.append(MeasuredRow(one.row, one.seeds, one.right, tests))
+        compared.append(replace(one, against=tests))
     return compared
 
 

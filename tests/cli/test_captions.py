@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from chiasm.cli import main
+from chiasm.cli.captions import _image
+from chiasm.explain import caption_figures
+from chiasm.explain.caption_figures import Captioned
 
 from ..data.test_caption_files import write_judgements
 
@@ -80,6 +86,49 @@ def test_two_systems_stand_side_by_side(folder: Path, capsys: pytest.CaptureFixt
     assert "rare_share" in shown
 
 
+def test_results_are_cut_into_words_as_the_training_captions_are(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "training.json").write_text(json.dumps({"1": ["The dog's toy isn't here.", "A cat, a dog."]}))
+    for name in ("first", "second"):
+        (folder / f"{name}.json").write_text(json.dumps({"1": "The dog's toy isn't here.", "2": "A cat."}))
+    drawn: list[str] = []
+    draw = caption_figures.captions_side_by_side
+
+    def kept(shown: Sequence[Captioned], *given: Any, **options: Any) -> Figure:
+        drawn.extend(text for one in shown for text in one.captions.values())
+        return draw(shown, *given, **options)
+
+    monkeypatch.setattr(caption_figures, "captions_side_by_side", kept)
+    given = ("--training", folder / "training.json", "--at-most", 0, "--out", folder / "out")
+    assert run("compare", folder / "first.json", folder / "second.json", *given) == 0
+    rare = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("rare_used")]
+    assert rare == ["0", "0"]
+    assert set(drawn) == {"the dog 's toy is n't here", "a cat"}
+
+
+@pytest.mark.parametrize(
+    "name", ["139.png", "000000000139.png", "COCO_val2014_000000000139.png", "COCO_test2015_000000000139.JPG"]
+)
+def test_the_picture_of_a_number_is_found_by_its_name_and_never_by_a_beginning(tmp_path: Path, name: str) -> None:
+    for other in ("1395.png", "139_small.png", "0139.png", "COCO_val2014_000000001395.png", "139.txt"):
+        Image.new("RGB", (4, 4), "red").save(tmp_path / other, format="png")
+    assert _image(tmp_path, "139") is None
+    Image.new("RGB", (6, 2), "blue").save(tmp_path / name, format="png")
+    found = _image(tmp_path, "139")
+    assert found is not None
+    assert found.shape == (2, 6, 3)
+    assert _image(tmp_path, name) is not None
+    assert _image(tmp_path, "13") is None
+
+
+def test_validity_is_written_where_no_figure_can_be_drawn(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "out"
+    assert run("validity", folder / "references.json", "--captions", 9, "--out", out) == 1
+    assert "none of the 3 images has 9 references" in capsys.readouterr().err
+    assert list(json.loads((out / "validity.json").read_text())) == ["1", "2", "3"]
+
+
 def test_agreement_with_people_is_measured_on_both_kinds_of_captions(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,9 +152,9 @@ def curve_table(folder: Path) -> Path:
 
     rows = [
         row("alpha 0", ["task.smoothing=none"], 1.0, 1.1),
-        row("WCS 0.2", ["task.alpha=0.2"], 1.2, 1.4),
-        row("WCS 0.1", ["task.alpha=0.1"], 1.1),
-        row("WCS 0.3", ["task.alpha=0.3"]),
+        row("VBCS + WCS 0.2", ["task.alpha=0.2"], 1.2, 1.4),
+        row("VBCS + WCS 0.1", ["task.alpha=0.1"], 1.1),
+        row("VBCS + WCS 0.3", ["task.alpha=0.3"]),
         row("label smoothing 0.1", ["task.smoothing=label", "task.alpha=0.1"], 0.9),
     ]
     file = folder / "table.json"
@@ -118,12 +167,12 @@ def test_a_table_over_alpha_becomes_curves_and_the_best_alpha(
 ) -> None:
     assert run("alphas", curve_table(tmp_path), "--out", tmp_path / "out") == 0
     found = json.loads((tmp_path / "out" / "alphas.json").read_text())
-    assert found["best"] == {"WCS": 0.2, "label smoothing": 0.1}
-    assert found["curves"]["WCS"]["0.2"]["value"] == pytest.approx(1.3)  # of two seeds
+    assert found["best"] == {"VBCS + WCS": 0.2, "label smoothing": 0.1}
+    assert found["curves"]["VBCS + WCS"]["0.2"]["value"] == pytest.approx(1.3)  # of two seeds
     assert found["baseline"]["low"] == pytest.approx(0.95)
-    assert "0.3" not in found["curves"]["WCS"]
+    assert "0.3" not in found["curves"]["VBCS + WCS"]
     assert width(tmp_path / "out" / "alphas.png") > 100
-    assert "best alpha: WCS 0.2, label smoothing 0.1" in capsys.readouterr().out
+    assert "best alpha: VBCS + WCS 0.2, label smoothing 0.1" in capsys.readouterr().out
 
 
 def test_a_table_without_the_measure_is_refused_with_those_it_has(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from chiasm.training.bundle import Bundle
 from chiasm.training.data import world_folder
 from chiasm.training.recipe import Recipe, load_recipe
 from chiasm.training.run import train
+from tests.cli.untrained import untrained
+
+Captured = pytest.CaptureFixture[str]
+WRITING = ("caption_up_down", "caption_tell", "caption_attend", "multi30k_de_en", "conv_translation")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +48,52 @@ def test_both_tables_of_vectors_are_measured_against_frequencies_and_judgements(
         assert measured["judged"]["pairs"] == 5
         assert measured["judged"]["covered"] == 4
     assert (tmp_path / "out" / "magnitudes.png").stat().st_size > 1000
+
+
+@pytest.fixture(scope="module")
+def lines(captioner: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first words that a captioner knows, one more often than the next."""
+    words = Bundle.load(captioner).task.vocabulary.words[4:12]  # type: ignore[attr-defined]
+    file = tmp_path_factory.mktemp("lines") / "sentences.txt"
+    file.write_text("".join(f"{' '.join(words[:k])}\n" for k in range(1, 9)))
+    return file
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_every_model_that_writes_is_measured(chiasm: Callable[..., int], name: str, tmp_path: Path) -> None:
+    bundle = untrained(load_recipe(name).tiny(), tmp_path / "bundle")
+    words = Bundle.load(bundle).task.vocabulary.words[4:12]  # type: ignore[attr-defined]
+    file = tmp_path / "sentences.txt"
+    file.write_text("".join(f"{' '.join(words[:k])}\n" for k in range(1, 9)))
+    assert chiasm("words", bundle, "--training", file, "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "words.json").read_text())
+    assert {name: measured["frequency"]["n"] for name, measured in found.items()} == {"target": 8, "input": 8}
+
+
+def test_several_models_stand_in_one_figure_and_one_table(
+    chiasm: Callable[..., int], tell: Recipe, captioner: Path, lines: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    fixed = untrained(tell.with_settings(["options.targets='fixed'"]), tmp_path / "fixed" / "bundle")
+    assert chiasm("words", captioner, fixed, "--training", lines, "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "words.json").read_text())
+    assert {name: list(tables) for name, tables in found.items()} == {
+        "run": ["target", "input"],
+        "fixed": ["target", "input"],
+    }
+    assert "fixed, target" in capsys.readouterr().out
+    same_names = tmp_path / "fixed" / "run"
+    shutil.copytree(fixed, same_names / "bundle")
+    assert chiasm("words", captioner, same_names / "bundle", "--training", lines, "--out", tmp_path / "out") == 0
+    found = json.loads((tmp_path / "out" / "words.json").read_text())
+    assert list(found) == [str(captioner), str(same_names / "bundle")]
+
+
+def test_models_of_different_words_do_not_share_a_figure(
+    chiasm: Callable[..., int], captioner: Path, lines: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    other = untrained(load_recipe("multi30k_de_en").tiny(), tmp_path / "other")
+    assert chiasm("words", captioner, other, "--training", lines, "--out", tmp_path / "out") == 1
+    assert "do not write the same words" in capsys.readouterr().err
 
 
 def test_the_rare_words_of_a_bundle_stand_beside_those_of_people(

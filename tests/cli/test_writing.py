@@ -7,23 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from chiasm.training.bundle import Bundle, build_model
-from chiasm.training.data import BadRowPolicy, prepare, read_splits, world_folder
-from chiasm.training.recipe import Recipe, load_recipe
+from chiasm.metrics import translation
+from chiasm.training.bundle import Bundle
+from chiasm.training.data import world_folder
+from chiasm.training.recipe import load_recipe
+from tests.cli.untrained import untrained
 
 Chiasm = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
-
-
-def untrained(recipe: Recipe, folder: Path) -> Path:
-    """A bundle of a model that was never trained: it writes, and badly."""
-    policy = BadRowPolicy()
-    prepared = prepare(recipe, read_splits(recipe, None, policy, show=False), policy)
-    torch.manual_seed(0)
-    model = build_model(recipe, prepared.facts, prepared.task).eval()
-    return Bundle(model, prepared.task, prepared.preprocessors, recipe).save(folder)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +62,28 @@ def test_required_words_and_beginnings_are_written(
     assert "does not know the word 'zeppelin'" in capsys.readouterr().err
 
 
+def test_words_that_must_be_said_are_cut_as_the_models_are(
+    chiasm: Chiasm, translator: Path, captioner: Path, pictures: list[Path], tmp_path: Path, capsys: Captured
+) -> None:
+    out = tmp_path / "out.jsonl"
+    assert chiasm("caption", captioner, pictures[0], "--begin", "There is, GRASS!", "--out", out) == 0
+    assert str(lines(out)[0]["answer"]).split()[:3] == ["there", "is", "grass"]
+    known = Bundle.load(translator).task.vocabulary.words[4]  # type: ignore[attr-defined]
+    assert chiasm("translate", translator, "eins", "--say", f"{known} blorb-x", "--out", out) == 2
+    assert "does not know the word 'blorb-x'" in capsys.readouterr().err
+    assert chiasm("caption", captioner, pictures[0], "--say", "!?", "--out", out) == 2
+    assert "there is no word in '!?'" in capsys.readouterr().err
+
+
+def test_more_sentences_than_the_bundles_beam_make_it_wider(
+    chiasm: Chiasm, captioner: Path, pictures: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "captions.jsonl"
+    for words, found in [((), 5), (("--groups", 3), 5), (("--nucleus", 0.9), 5), (("--beams", 3), 3)]:
+        assert chiasm("caption", captioner, pictures[0], "--top-k", 5, *words, "--out", out) == 0
+        assert len(lines(out)[0]["alternatives"]) == found  # type: ignore[arg-type]
+
+
 def test_sampling_depends_on_its_seed(chiasm: Chiasm, captioner: Path, pictures: list[Path], tmp_path: Path) -> None:
     said = []
     for seed in (0, 0, 1):
@@ -91,6 +105,15 @@ def test_translations_are_printed_and_written(
     capsys.readouterr()
     assert chiasm("translate", translator) == 2
     assert "give either sentences" in capsys.readouterr().err
+
+
+def test_how_bleu_is_counted_is_shown_and_written(
+    chiasm: Chiasm, translator: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    assert chiasm("evaluate", translator, "--out", tmp_path / "measured.json") == 0
+    signature = f"sacrebleu {translation.signature()}"
+    assert f"bleu: {signature}\n" in capsys.readouterr().out
+    assert json.loads((tmp_path / "measured.json").read_text())["notes"] == {"bleu": signature}
 
 
 def test_a_model_that_writes_nothing_is_refused(chiasm: Chiasm, trained: Path, capsys: Captured) -> None:

@@ -10,7 +10,16 @@ import pytest
 import torch
 
 from chiasm.data.example import Example
-from chiasm.data.references import ReferenceColumn, ReferenceDataset, Teaching, spread_over
+from chiasm.data.references import (
+    AfterEnd,
+    ReferenceColumn,
+    ReferenceDataset,
+    Sampling,
+    Smoothing,
+    Teaching,
+    spread_over,
+)
+from chiasm.data.vocabulary import IGNORE
 from chiasm.data.words import END, PAD, WordVocabulary
 
 CAPTIONS = ["a dog runs", "the dog sleeps", "a cat"]
@@ -130,3 +139,23 @@ def test_examples_without_sentences_have_no_targets() -> None:
     data = dataset(Teaching(), [["a b"], []], [1.0])
     assert data.batch(torch.tensor([1])).targets == {}
     assert "words" in data.batch(torch.tensor([0])).targets
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "validity", "best"])
+@pytest.mark.parametrize("smoothing", ["none", "label", "references"])
+@pytest.mark.parametrize("after_end", ["pad_token", "renormalise"])
+def test_an_example_without_sentences_does_not_keep_others_from_being_learnt(
+    sampling: Sampling, smoothing: Smoothing, after_end: AfterEnd
+) -> None:
+    teaching = Teaching(sampling, smoothing, after_end=after_end)
+    data = dataset(teaching, [["a b"], ["b a a"], [], ["a"], []], [1.0, 1.0, 1.0])
+    alone = data.batch(torch.tensor([0, 3])).targets
+    targets = data.batch(torch.tensor([0, 2, 3, 4])).targets
+    silent = torch.tensor([1, 3])
+    assert (targets["words"][silent] == IGNORE).all()
+    for name, values in targets.items():
+        assert values.isfinite().all()
+        if name != "words":
+            assert not values[silent].any()
+        assert torch.equal(values[[0, 2]], alone[name])
+    assert data.batch(torch.tensor([2, 4])).targets == {}

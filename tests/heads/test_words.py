@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from chiasm.heads.words import FixedTargets, TiedTargets, WordOptions, draw_targets, word_targets
+from chiasm.heads.words import Draw, FixedTargets, TiedTargets, WordOptions, draw_targets, word_targets
+from chiasm.metrics.word_vectors import magnitudes
 from chiasm.objectives.words import next_word
 
 W = torch.tensor([[3.0, 4.0], [-1.0, 2.0], [0.0, -5.0]])
@@ -30,6 +31,12 @@ def test_normalised_scores_are_the_sheets() -> None:
     logits = fixed(W / W.norm(dim=1, keepdim=True), [0.1, 0.0, -0.2])(F)
     torch.testing.assert_close(logits, torch.tensor([2.3, 1.341641, -2.2]), atol=1e-6, rtol=0)
     torch.testing.assert_close(logits.softmax(0), torch.tensor([0.717036, 0.274999, 0.007966]), atol=1e-6, rtol=0)
+
+
+def test_lengths_and_angles_are_the_sheets() -> None:
+    assert magnitudes(W) == pytest.approx([5, 2.236068, 5], abs=1e-6)
+    cosines = FixedTargets(W / W.norm(dim=1, keepdim=True), fix_bias=True)(F / F.norm())
+    torch.testing.assert_close(cosines, torch.tensor([0.983870, 0.600000, -0.894427]), atol=1e-6, rtol=0)
 
 
 def test_loss_and_gradient_are_the_sheets_and_stop_at_the_targets() -> None:
@@ -56,6 +63,31 @@ def test_drawn_targets_are_the_same_for_a_seed_and_new_for_another() -> None:
     assert torch.equal(draw_targets(20, 8, seed=3), draw_targets(20, 8, seed=3))
     assert not torch.equal(draw_targets(20, 8, seed=3), draw_targets(20, 8, seed=4))
     assert torch.equal(draw_targets(20, 8, seed=3), draw_targets(30, 8, seed=3)[:20])  # a row is its word's own
+
+
+DRAWN: dict[Draw, list[list[float]]] = {
+    "uniform": [
+        [-9.56653, -0.429201, -5.59686, -3.999301],
+        [-6.764331, 2.828385, 8.768547, -5.877335],
+        [4.431086, 7.880872, -6.023357, 6.383364],
+    ],
+    "sparse": [[-9.56653, 0, 0, 0], [0, 0, 0, -5.877335], [0, 7.880872, 0, 0]],
+    "hadamard": [[-10, 10, 10, 10], [-10, -10, 10, 10], [-10, 10, -10, 10]],
+}
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_drawn_targets_stay_those_of_bundles_that_were_saved(draw: Draw) -> None:
+    """They are in no file: other numbers here would silently break every bundle with fixed targets."""
+    drawn = draw_targets(5, 4, draw=draw, seed=7)[:3]
+    torch.testing.assert_close(drawn, torch.tensor(DRAWN[draw], dtype=torch.float32), atol=1e-5, rtol=0)
+
+
+def test_unknown_kinds_of_targets_are_refused() -> None:
+    with pytest.raises(ValueError, match="targets is 'frozen': 'trained', 'tied' or 'fixed' is expected"):
+        word_targets(WordOptions(num_words=9, targets="frozen"), 4, nn.Embedding(9, 4))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="target_draw is 'normal': one of uniform, sparse, hadamard"):
+        draw_targets(9, 4, draw="normal")  # type: ignore[arg-type]
 
 
 def test_normalised_targets_have_norm_one() -> None:

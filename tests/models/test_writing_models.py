@@ -67,6 +67,31 @@ def test_multi30k_has_the_printed_parameters(source: int, target: int, trained: 
     assert count(replace(config, targets="fixed", fix_bias=True), gru_translation) == 10_870_272
 
 
+def test_without_the_layer_before_its_last_the_gru_model_is_the_public_one() -> None:
+    """Sheet `fixed_targets`, section 10: a classifier of [s; c; e] itself."""
+    with torch.device("meta"):
+        model = gru_translation.Model(gru_translation.Config(vocab_size=7853, num_words=5893), {"words": next_word})
+    last = sum(p.numel() for part in (model.output, model.targets) for p in part.parameters())
+    everything = sum(p.numel() for p in model.parameters())
+    assert everything - last + (model.output.weight.shape[1] + 1) * 5893 == 20_518_405
+
+
+def test_sentences_longer_than_the_table_of_places_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_words 30 is more than max_positions 20"):
+        small("conv_translation", max_words=30)
+
+
+@every
+def test_a_row_without_a_sentence_changes_nothing_for_the_others(name: str) -> None:
+    model, given = small(name), batch(name)
+    silent = given.targets["words"].clone()
+    silent[1] = -1
+    others = given[torch.tensor([0, 2])]
+    expected = model.losses(model(others), others)
+    mixed = replace(given, targets={"words": silent})
+    torch.testing.assert_close(model.losses(model(mixed), mixed), expected)
+
+
 def test_fixing_the_convolutional_model_saves_the_printed_difference() -> None:
     trained = count(conv_translation.Config(), conv_translation)
     fixed = count(conv_translation.Config(targets="fixed", fix_bias=True), conv_translation)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -15,6 +17,8 @@ A, THE = 2, 7
 def test_soft_target_is_the_sheets() -> None:
     loss = spread_words(LOGITS, torch.tensor([[A, THE]]), torch.tensor([[0.94, 0.06]]))
     assert float(loss) == pytest.approx(1.922847, abs=1e-6)
+    entropy = -(0.94 * math.log(0.94) + 0.06 * math.log(0.06))
+    assert float(loss) - entropy == pytest.approx(1.695879, abs=1e-6)  # what the sheet prints as KL
     assert float(next_word(LOGITS, torch.tensor([A]))) == pytest.approx(1.895847, abs=1e-6)
 
 

@@ -17,7 +17,7 @@ from chiasm.data.words import END, PAD
 from chiasm.metrics import translation
 from chiasm.metrics.captions import bleu
 from chiasm.tasks import Prediction
-from chiasm.tasks.caption import Caption
+from chiasm.tasks.caption import HEADLINES, Caption
 from chiasm.tasks.translate import Translate
 
 AGREED = ["a red cube on the grass", "a red cube on grass", "the red cube on the grass", "red cube on the grass"]
@@ -86,6 +86,17 @@ def test_sentences_end_at_their_end_and_carry_their_probability() -> None:
     assert said[0].heads["words"] == ["the", "dog", "[SEP]"]
 
 
+def test_an_example_that_no_sentence_fits_is_named_with_the_reason() -> None:
+    task = Translate(min_count=1).fit(rows(("x", "the dog runs")))
+    states = {"generated": torch.full((1, 1, 2), 4), "log_probabilities": torch.full((1, 1), -math.inf)}
+    output = Output({"words": torch.zeros(1)}, states)
+    with pytest.raises(DataError, match="7: no sentence obeys the limits"):
+        task.decode(output, ["7"])
+    states["log_probabilities"] = torch.full((1, 1), math.nan)
+    with pytest.raises(DataError, match="scores are NaN for 7"):
+        task.decode(Output({"words": torch.zeros(1)}, states), ["7"])
+
+
 def test_the_explained_score_is_the_log_odds_of_the_probability() -> None:
     task = Translate()
     mean = torch.tensor([-0.7, -0.001, 0.0])
@@ -134,6 +145,19 @@ def test_captions_are_measured_against_all_references() -> None:
     measures = task.evaluate(said, train)
     assert measures["bleu4"].value == pytest.approx(1)
     assert measures["cider_d"].value > 1
+
+
+def test_the_measure_that_training_follows_can_be_chosen(tmp_path: Path) -> None:
+    assert Caption().headline == "cider_d"
+    train = images(AGREED, ["a ball", "ball"])
+    task = Caption(min_count=1, headline="bleu4").fit(train)
+    task.save(tmp_path)
+    assert Caption.load(tmp_path).headline == "bleu4"
+    said = answer(task, *task.vocabulary.encode(["a red cube on the grass", "a ball"]))
+    for headline in HEADLINES:
+        assert headline in task.evaluate(said, train)
+    with pytest.raises(ValueError, match="headline is 'blue4': one of cider_d, cider, bleu4"):
+        Caption(headline="blue4")  # type: ignore[arg-type]
 
 
 def test_missing_and_wrong_answers_are_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from chiasm.metrics.estimate import Estimate
 from chiasm.training.table_file import Row, Table
-from chiasm.training.table_text import is_share, table_lines
+from chiasm.training.table_text import is_share, table_lines, table_notes
 from chiasm.training.tables import MeasuredRow
 
 
@@ -33,3 +33,13 @@ def test_printed_numbers_alone_are_shares_unless_one_is_above_one() -> None:
     rows = [MeasuredRow(Row("a", paper={"m": 0.9, "e": 0.9})), MeasuredRow(Row("b", paper={"m": 0.8, "e": 240.0}))]
     assert is_share(rows, "m")
     assert not is_share(rows, "e")
+
+
+def test_a_note_names_its_rows_where_rows_differ() -> None:
+    def row(name: str, **notes: str) -> MeasuredRow:
+        return MeasuredRow(Row(name), notes=notes)
+
+    assert table_notes([row("printed"), row("a", bleu="13a"), row("b", bleu="13a")]) == ["bleu: 13a"]
+    differing = [row("a", bleu="13a"), row("b", bleu="char"), row("c", bleu="13a")]
+    assert table_notes(differing) == ["bleu: 13a (a, c)", "bleu: char (b)"]
+    assert table_notes([row("a")]) == []

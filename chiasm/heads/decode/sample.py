@@ -11,7 +11,7 @@ from torch import Tensor
 from chiasm.data.draws import uniform
 from chiasm.data.words import END, PAD, START
 from chiasm.heads.decode import Generated, State, Step, ranked
-from chiasm.heads.decode.limits import Limits
+from chiasm.heads.decode.limits import NEVER, Limits
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,12 @@ class NucleusSampling:
             scores, state = step(state, words)
             logs = scores.log_softmax(-1)
             allowed = self.limits.apply(logs.clone(), said)
+            stuck = (allowed == NEVER).all(-1) & ~over
             drawn = self._draw(allowed / self.temperature, place)
-            words = torch.where(over, PAD, drawn)
             total = total + torch.where(over, 0.0, logs.gather(-1, drawn[..., None])[..., 0])
+            total = torch.where(stuck, NEVER, total)  # as in beam search: no sentence obeys the limits
+            over = over | stuck
+            words = torch.where(over, PAD, drawn)
             said = torch.cat([said, words[..., None]], -1)
             over = over | (words == END)
             if over.all():
@@ -55,7 +58,7 @@ class NucleusSampling:
         return ranked(said, total, total)
 
     def _draw(self, scores: Tensor, place: int) -> Tensor:
-        """(B, K, V) -> (B, K): one word of each nucleus."""
+        """(B, K, V) -> (B, K): one word of each nucleus; any where nothing may follow."""
         shares, order = scores.softmax(-1).sort(-1, descending=True)
         sums = shares.cumsum(-1)
         inside = sums - shares < self.top_p  # the first word always is
@@ -63,4 +66,4 @@ class NucleusSampling:
         numbers = uniform("nucleus", self.seed, np.arange(self.samples), place)
         u = torch.from_numpy(numbers).to(sums)[None, :, None] * sums[..., -1:]
         chosen = (sums <= u).sum(-1).clamp(max=sums.shape[-1] - 1)
-        return order.gather(-1, torch.minimum(chosen, inside.sum(-1) - 1)[..., None])[..., 0]
+        return order.gather(-1, torch.minimum(chosen, (inside.sum(-1) - 1).clamp(min=0))[..., None])[..., 0]

@@ -17,13 +17,19 @@ from chiasm.metrics.captions.ngrams import MAX_ORDER, Counts, Ids, Index
 from chiasm.metrics.captions.references import References
 from chiasm.metrics.estimate import QUANTILES, Array, Estimate, Resampling, mean, share
 
+UNKNOWN = "[UNK]"  # what a model writes for the word that its vocabulary lacks
 RARE = 100  # occurrences in the training captions up to which a word counts as rare, unless told otherwise
 
 
 def vocabulary_usage(sentences: Sequence[str]) -> Estimate:
-    """VU: the number of different words in all sentences (sheet `fixed_targets`, section 5)."""
-    table = Index(sentences, order=1).counts[0]
+    """VU: the number of different words in all sentences (sheet `fixed_targets`, section 5), the unknown word none."""
+    table = Index(known_words(sentences), order=1).counts[0]
     return replace(_different(table, lambda kinds, total: kinds), share=False)
+
+
+def known_words(sentences: Sequence[str]) -> list[str]:
+    """The sentences without the unknown word. Before PTB tokenisation, which would cut "[UNK]" into three."""
+    return [" ".join(word for word in text.split() if word != UNKNOWN) for text in sentences]
 
 
 def distinct(sentences: Sequence[str], *, order: int = MAX_ORDER) -> dict[str, Estimate]:

@@ -29,6 +29,8 @@ def evaluate(
     frequencies. `meteor`: by default with synonyms where WordNet is present. Intervals resample images, or `groups`.
     """
     texts = list(hypotheses) if tokenise is None else tokenise(hypotheses)
+    spoken = diversity.known_words(hypotheses)
+    spoken = spoken if tokenise is None else texts if spoken == list(hypotheses) else tokenise(spoken)
     known = tokenised(references, tokenise)
     counted = None if documents is None else tokenised(documents, tokenise)
     return (
@@ -36,8 +38,8 @@ def evaluate(
         | rouge.score(texts, known, groups=groups)
         | cider.score(texts, known, documents=counted, groups=groups)
         | (meteor or with_wordnet_if_present()).score(texts, known, groups=groups)
-        | {"vocabulary_usage": diversity.vocabulary_usage(texts)}
-        | diversity.distinct(texts, order=2)
+        | {"vocabulary_usage": diversity.vocabulary_usage(spoken)}
+        | diversity.distinct(spoken, order=2)
     )
 
 

@@ -7,10 +7,10 @@
 with a = .85, b = .2, g = .6, d = .75 and stages exact (w = 1), stem (.6) and synonym (.8, where WordNet is present).
 Of several references the one that gives the hypothesis the best score counts; a corpus's score is that of its sums.
 
-Differs: the official tool has a fourth stage, a table of 60 MB of paraphrases (w = .6), so its figures are higher;
-therefore results here are named for their stages, `meteor_exact_stem_synonym` or `meteor_exact_stem`. Differs: which
-words are function words (relative frequency above 10^-3) is a list of ours. Against the official tool with the same
-stages: `docs/results/captions.md`.
+# Differs: the official tool has a fourth stage, a table of 60 MB of paraphrases (w = .6), so its figures are higher;
+therefore results here are named for their stages, `meteor_exact_stem_synonym` or `meteor_exact_stem`.
+# Differs: which words are function words (relative frequency above 10^-3) is a list of ours. Against the official tool
+with the same stages: `docs/results/captions.md`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def validity(
         return np.split(np.load(path), known.starts[1:])
     found = probabilities(agreement(known, metric=metric, documents=documents))
     cache.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part.npy")
+    aside = cache / f"{path.stem}-{uuid4().hex}.part.npy"  # several processes may come to the same scores at once
     np.save(aside, np.concatenate(found))
     aside.replace(path)
     return found

@@ -182,3 +182,39 @@ def test_all_of_the_mass_is_a_nucleus_too() -> None:
 def test_a_beam_that_does_not_divide_into_groups_is_refused() -> None:
     with pytest.raises(ValueError, match="multiple of groups"):
         BeamSearch(5, groups=2)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_sentence_that_nothing_may_follow_is_impossible_in_every_search(size: int) -> None:
+    """Two words, none of which may be said twice, and at least three are asked for."""
+    scores = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.3, 0.1])
+
+    def step(state: State, words: torch.Tensor) -> tuple[torch.Tensor, State]:
+        return scores.expand(*words.shape, -1).clone(), state
+
+    limits = Limits(max_words=5, min_words=3, block_repeats=1)
+    searches: list[BeamSearch | NucleusSampling] = [
+        BeamSearch(size, limits=limits),
+        NucleusSampling(size, limits=limits),
+    ]
+    for search in searches:
+        found = search(step, State({}, {}), num_images=2, device=CPU)
+        assert (found.log_probabilities == -torch.inf).all()
+        assert (found.scores == -torch.inf).all()
+    assert set(found.words.flatten().tolist()) == {4, 5}  # and nothing that may not be said
+
+
+def test_a_sample_that_is_stuck_does_not_keep_others_from_ending() -> None:
+    scores = torch.tensor([0.0, 0.0, 0.0, 1.0, 0.3, 0.1])
+
+    def step(state: State, words: torch.Tensor) -> tuple[torch.Tensor, State]:
+        given = scores.expand(*words.shape, -1).clone()
+        others = torch.arange(6) != END
+        return given.masked_fill((words == 5)[..., None] & others, -torch.inf), state  # a 5 is the last word
+
+    search = NucleusSampling(40, top_p=1.0, limits=Limits(max_words=9, min_words=2))
+    found = search(step, State({}, {}), num_images=1, device=CPU)
+    stuck = found.words[..., 0] == 5  # one word, where two are asked for
+    assert 0 < int(stuck.sum()) < 40
+    assert (found.log_probabilities[stuck] == -torch.inf).all()
+    assert found.log_probabilities[~stuck].isfinite().all()

@@ -7,13 +7,25 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from chiasm.data import words
 from chiasm.metrics.captions import bleu, diversity
+from chiasm.metrics.captions.evaluate import evaluate
 
 SHEET = ["a dog on a mat", "a cat on a mat", "a dog"]
 
 
 def test_vocabulary_usage_equals_the_sheets() -> None:
     assert diversity.vocabulary_usage(SHEET).value == 5
+
+
+def test_the_unknown_word_is_no_word_that_is_used() -> None:
+    assert words.SPECIAL[words.UNKNOWN] == diversity.UNKNOWN
+    assert diversity.vocabulary_usage(["a [UNK] on a mat", "[UNK]"]).value == 3
+    said = ["a [UNK] on a mat", "a dog"]
+    found = evaluate(said, [["a dog on a mat"], ["a dog"]])
+    assert found["vocabulary_usage"].value == 4
+    assert found["distinct1"].value == pytest.approx(4 / 6)
+    assert found["bleu1"].value < 1  # there it is a wrong word
 
 
 def test_distinct_ngrams_are_a_share_of_all() -> None:

@@ -93,6 +93,18 @@ def test_scores_are_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert [p.tolist() for p in first] == [p.tolist() for p in second]
 
 
+def test_two_processes_that_keep_the_same_scores_write_different_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    save = np.save
+    monkeypatch.setattr(np, "save", lambda file, values: (written.append(Path(file).name), save(file, values)))
+    for place in ("one", "two"):
+        validity.validity(TWO_IMAGES, cache=tmp_path / place)
+    assert len(set(written)) == 2
+    assert [len(list((tmp_path / place).iterdir())) for place in ("one", "two")] == [1, 1]
+
+
 def test_what_is_kept_is_not_taken_for_other_captions_or_documents(tmp_path: Path) -> None:
     validity.validity(TWO_IMAGES, cache=tmp_path)
     other = validity.validity([[A, B, C], TWO_IMAGES[1]], cache=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -29,6 +30,12 @@ Images = Annotated[
     typer.Option("--image", metavar="FILE", help="An image; twice for a model that takes two."),
 ]
 Text = Annotated[str | None, typer.Option(metavar="TEXT", help="The question, statement or sentence.")]
+Graph = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="A scene graph as JSON: GQA's form, or detections with name and box. For graph models."
+    ),
+]
 Rows = Annotated[Path | None, typer.Option(metavar="FILE", help="Rows: .csv, .tsv, .jsonl, .json or .parquet.")]
 Columns = Annotated[
     list[str] | None,
@@ -48,20 +55,33 @@ Store = Annotated[
 ]
 
 
-def one_or_rows(images: Sequence[Path] | None, text: str | None, rows: Path | None) -> bool:
+def one_or_rows(images: Sequence[Path] | None, text: str | None, graph: Path | None, rows: Path | None) -> bool:
     """Whether one example is given (True) or rows (False). Raises BadParameter unless exactly one of them is."""
-    single = bool(images) or text is not None
+    single = bool(images) or text is not None or graph is not None
     if single == (rows is not None):
-        raise typer.BadParameter("give either --rows FILE, or one example with --image FILE and --text TEXT")
+        raise typer.BadParameter(
+            "give either --rows FILE, or one example with --text TEXT and --image FILE (or --graph FILE)"
+        )
     return single
 
 
-def example_roles(images: Sequence[Path] | None, text: str | None) -> dict[str, Any]:
-    """The keywords of `Predictor.predict` for one example. Raises FileNotFoundError naming a missing image."""
+def example_roles(images: Sequence[Path] | None, text: str | None, graph: Path | None) -> dict[str, Any]:
+    """The keywords of `Predictor.predict` for one example. Raises OSError, `DataError` naming a graph's file."""
     roles: dict[str, Any] = {} if text is None else {"text": text}
+    if graph is not None:
+        roles["graph"] = _json_of(graph)
     if images:
         roles["images"] = [str(image) for image in images]
     return roles
+
+
+def _json_of(file: Path) -> Any:
+    from chiasm.data.example import DataError
+
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is no valid JSON ({error}): a scene graph is expected") from error
 
 
 def column_map(columns: Sequence[str] | None) -> dict[str, str]:

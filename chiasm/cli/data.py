@@ -1,4 +1,4 @@
-"""Say what a folder of data is, what is missing for which recipe, and show examples of it."""
+"""Say what a folder of data is, what it lacks for which recipe, and what would be learnt."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from chiasm.cli._inputs import OnError, changed_recipe, show_guesses
 
 
 def check(
@@ -72,4 +74,46 @@ def sources(
             print(f"splits: {', '.join(module.SPLITS)}\n{module.FILES}")
 
 
-commands = {"check": check, "sources": sources}
+def preview(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A name from `chiasm recipes list`, or a file that ends in .toml.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one key of the recipe; may be repeated."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Of the answers, the commonest so many are named.")] = 10,
+    on_error: Annotated[OnError, typer.Option(help="Rows that cannot be used: stop and name them, or go on.")] = (
+        OnError.stop
+    ),
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The same numbers, as JSON.")] = Path(
+        "runs/data_preview.json"
+    ),
+) -> None:
+    """Show what a recipe would learn from the data: the answers, how often each is given, its place in the scores.
+
+    \b
+    Examples:
+      chiasm data preview demo
+      chiasm data preview lxmert_vqa --data VQA --set task.min_count=9
+      chiasm data preview lxmert_rows --data rows.csv --rows 30
+    """
+    from dataclasses import asdict
+
+    from chiasm.cli._show import show_table, write_json
+    from chiasm.report.tables import targets_table
+    from chiasm.training.targets import preview_targets
+
+    chosen = changed_recipe(recipe, settings or [])
+    show_guesses(chosen, data)
+    found = preview_targets(chosen, data, rows=rows, on_error=on_error.value)
+    for split in found:
+        show_table(targets_table(split))
+    write_json([asdict(split) for split in found], out)
+
+
+commands = {"check": check, "preview": preview, "sources": sources}

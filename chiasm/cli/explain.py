@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chiasm.cli._inputs import Bundle, Columns, Images, Rows, Text, example_roles, one_or_rows, read_and_show
+from chiasm.cli._inputs import Bundle, Columns, Graph, Images, Rows, Text, example_roles, one_or_rows, read_and_show
 
 if TYPE_CHECKING:
     from chiasm.explain.explanation import Explanation
@@ -17,6 +17,7 @@ def command(
     bundle: Bundle,
     image: Images = None,
     text: Text = None,
+    graph: Graph = None,
     rows: Rows = None,
     column: Columns = None,
     limit: Annotated[int, typer.Option(help="Of --rows, the first so many are explained.")] = 10,
@@ -36,6 +37,7 @@ def command(
     \b
     Examples:
       chiasm explain runs/demo/bundle --image scene.png --text "is there a red cube?" --out why.html
+      chiasm explain runs/graphvqa/bundle --graph scene.json --text "is the cup on the table?"
       chiasm explain runs/gqa/bundle --rows questions.csv --limit 20
       chiasm explain runs/demo/bundle --image scene.png --text "what is it?" --method attention_gradient
     """
@@ -45,13 +47,13 @@ def command(
     from chiasm.report.tables import to_plain
     from chiasm.serve.predictor import Predictor
 
-    single = one_or_rows(image, text, rows)
+    single = one_or_rows(image, text, graph, rows)
     if out.suffix == ".json":
         raise typer.BadParameter(f"{out} is the place of the numbers; give the page another ending, e.g. .html")
     predictor = Predictor.load(bundle)
     methods = tuple(method or METHODS)
     if single or rows is None:
-        found = [predictor.explain(**example_roles(image, text), methods=methods, seed=seed)]
+        found = [predictor.explain(**example_roles(image, text, graph), methods=methods, seed=seed)]
     else:
         examples = read_and_show(rows, column, "stop", predictor.bundle.recipe).examples[:limit]
         found = [

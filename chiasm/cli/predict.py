@@ -11,6 +11,7 @@ import typer
 from chiasm.cli._inputs import (
     Bundle,
     Columns,
+    Graph,
     Images,
     OnError,
     Rows,
@@ -37,6 +38,7 @@ def command(
     bundle: Bundle,
     image: Images = None,
     text: Text = None,
+    graph: Graph = None,
     rows: Rows = None,
     column: Columns = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Every answer, as JSON lines.")] = Path(
@@ -55,13 +57,14 @@ def command(
     """Answer one new example, or a file of rows.
 
     Regions are found in an image by the bundle's own extractor unless the rows have boxes. What each column is
-    (image, text, boxes, id) is guessed from its name and values, shown, and can be said. Answers stand in the order of
-    the rows; with --on-error skip a row that cannot be answered has its reason there.
+    (image, text, boxes, graph, id) is guessed from its name and values, shown, and can be said. Answers stand in the
+    order of the rows; with --on-error skip a row that cannot be answered has its reason there.
 
     \b
     Examples:
       chiasm predict runs/demo/bundle --image scene.png --text "is there a red cube?"
       chiasm predict runs/nlvr/bundle --image left.png --image right.png --text "both show a dog"
+      chiasm predict runs/graphvqa/bundle --graph scene.json --text "is the cup on the table?"
       chiasm predict runs/gqa/bundle --rows questions.csv --out answers.jsonl
       chiasm predict runs/gqa/bundle --rows new.csv --column picture=image --column asked=text --on-error skip
       chiasm predict runs/gqa/bundle --rows few.csv --evidence --out answers.jsonl
@@ -71,12 +74,12 @@ def command(
     from chiasm.serve.incoming import in_order
     from chiasm.serve.predictor import Predictor
 
-    single = one_or_rows(image, text, rows)
+    single = one_or_rows(image, text, graph, rows)
     predictor = Predictor.load(bundle)
     if store is not None:
         predictor.use_store(store)
     if single or rows is None:
-        roles = example_roles(image, text)
+        roles = example_roles(image, text, graph)
         answer = predictor.explain(**roles, top_k=top_k) if evidence else predictor.predict(**roles, top_k=top_k)
         said = answer.prediction if isinstance(answer, Explanation) else answer
         for label, probability in said.alternatives or ((said.answer, said.probability),):

@@ -217,10 +217,17 @@ class _Tally:
 
 
 def preview(
-    values: Sequence[Any], vocabulary: AnswerVocabulary | None = None, *, rows: int = 10
+    values: Sequence[Any],
+    vocabulary: AnswerVocabulary | None = None,
+    *,
+    rows: int = 10,
+    answers: Callable[[Any], Iterable[str]] = gold_answers,
 ) -> list[dict[str, Any]]:
-    """A table of the commonest answers: {"answer", "count", "share", "target"}, then the rest in one line."""
-    counts = Counter(answer for value in values for answer in (gold_answers(value) or ["(none)"]))
+    """A table of the commonest answers: {"answer", "count", "share", "target"}, then the rest in one line.
+
+    `answers` is what a value counts for; with several a value the shares sum to more than 1.
+    """
+    counts = Counter(answer for value in values for answer in (list(answers(value)) or ["(none)"]))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     table: list[dict[str, Any]] = [
         {

@@ -6,7 +6,7 @@ boxes      [[x1, y1, x2, y2], ...] in pixels
 answer     what is to be learnt
 id         the row's name; its number when there is no such column
 split      which part the row belongs to: train, validation, test
-graph      a scene graph as GQA writes it
+graph      a scene graph as GQA writes it, or a list of detections; also as JSON text
 number     a table column of numbers          category   a table column of words
 info       kept beside the row, not used      ignore     left out
 """
@@ -124,17 +124,31 @@ def _possible(role: str, values: Sequence[Any]) -> bool:
     if role == "boxes":
         return any(_is_boxes(v) for v in values if not is_missing(v))
     if role == "graph":
-        return any(isinstance(v, Mapping) for v in values)
+        return any(_is_graph(v) for v in values if not is_missing(v))
     return True
 
 
 def _is_boxes(value: Any) -> bool:
-    if isinstance(value, str) and value.strip().startswith("["):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError:
-            return False
+    value = _read(value)
     return isinstance(value, (list, tuple)) and all(isinstance(box, (list, tuple)) for box in value)
+
+
+def _is_graph(value: Any) -> bool:
+    """An object, or a list of them: what is wrong inside is told when the graph is read."""
+    value = _read(value)
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(thing, Mapping) for thing in value)
+    return isinstance(value, Mapping)
+
+
+def _read(value: Any) -> Any:
+    """What the text of a JSON list or object says; other values, and text that is none, as they are."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except (json.JSONDecodeError, RecursionError):
+        return value
 
 
 def _role_of_values(values: Sequence[Any], folder: Path | None) -> tuple[str, str]:

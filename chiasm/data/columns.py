@@ -33,6 +33,10 @@ class Column(ABC):
         """(examples,) int64 padded-dimension length of each, for length buckets; None when all are equal."""
         return None
 
+    def notes(self) -> Sequence[str]:
+        """What a person should be told of how these examples were read, each in one sentence."""
+        return ()
+
 
 class TensorColumn(Column):
     """A tensor whose rows are the examples: targets, table rows, anything of one size."""
@@ -132,3 +136,7 @@ class EncodedDataset(Dataset[Batch]):
         """(examples,) the sum of the columns' lengths, for length buckets."""
         known = [n for c in self.streams.values() if (n := c.lengths()) is not None]
         return torch.stack(known).sum(0) if known else None
+
+    def notes(self) -> list[str]:
+        """What a person should be told of how the examples were read."""
+        return [note for column in self.streams.values() for note in column.notes()]

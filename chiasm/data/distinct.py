@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -103,14 +104,29 @@ def _boxes_of(example: Example, count: int) -> tuple[Any, ...]:
     boxes = example.values.get("boxes")
     if boxes is None:
         return (None,) * count
+    if not isinstance(boxes, Sequence | np.ndarray) or isinstance(boxes, str):
+        raise DataError(f"boxes are {boxes!r:.40}, but the row has {count} image(s): give one list (or None) per image")
     if len(boxes) != count:
         raise DataError(f"boxes for {len(boxes)} images, but the row has {count}: give one list (or None) per image")
     return tuple(boxes)
 
 
-def _boxes_key(boxes: Any) -> Any:
-    """Boxes of one image as a hashable value."""
-    return None if boxes is None else tuple(tuple(box) for box in boxes)
+def four_numbers(boxes: Any) -> NDArray[np.float64]:
+    """Boxes of one image in any form -> (R, 4). Raises `DataError` for what is no list of four numbers each."""
+    try:
+        found = np.asarray(boxes, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        found = np.zeros(())
+    if found.shape == (0,):
+        return found.reshape(0, 4)
+    if found.ndim != 2 or found.shape[1] != 4:
+        raise DataError(f"boxes are lists of four numbers x1, y1, x2, y2 in pixels, not {boxes!r:.100}")
+    return found
+
+
+def _boxes_key(boxes: Any) -> bytes | None:
+    """Boxes of one image as a hashable value. Raises `DataError`."""
+    return None if boxes is None else four_numbers(boxes).tobytes()
 
 
 def distinct_rows(index: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -12,7 +12,8 @@ The rules are about boxes as a person would draw them; they do not know depth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,10 @@ NEAR = 1 / 32  # of the picture's height
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2
+
+
+class GraphError(ValueError):
+    """A scene graph that cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,10 @@ def things_of(given: Mapping[str, Any]) -> list[Detection]:
     """The "objects" of a graph without relations, or a detector's list, as detections.
 
     A thing has a `name` (or `label`) and a `box`: [x1, y1, x2, y2], or {"xmin", "ymin", "xmax", "ymax"} as the
-    detection pipeline of transformers gives it; or `x`, `y`, `w`, `h` as in GQA. Raises ValueError.
+    detection pipeline of transformers gives it; or `x`, `y`, `w`, `h` as in GQA. Raises `GraphError`.
     """
     objects = given["objects"]
-    entries = [objects[key] for key in sorted(objects)] if isinstance(objects, Mapping) else list(objects)
+    entries = [objects[key] for key in sorted(objects, key=str)] if isinstance(objects, Mapping) else list(objects)
     return [_thing(number, entry) for number, entry in enumerate(entries, 1)]
 
 
@@ -53,8 +58,9 @@ def related(
     """
     if not things:
         return []
-    width = width or max(t.box[2] for t in things)
-    height = height or max(t.box[3] for t in things)
+    # From 0, or from the things that stick out there: never 0 for boxes with an area.
+    width = width or max(t.box[2] for t in things) - min(0.0, *(t.box[0] for t in things))
+    height = height or max(t.box[3] for t in things) - min(0.0, *(t.box[1] for t in things))
     return [
         (a, b, name)
         for a, one in enumerate(things)
@@ -80,30 +86,50 @@ def _between(one: Box, other: Box, width: float, height: float) -> Iterator[str]
         yield "on"
 
 
+def attributes_of(entry: Mapping[str, Any], what: str) -> tuple[str, ...]:
+    """The attributes of a thing that an error calls `what`, none twice; null is none. Raises `GraphError`."""
+    given = entry.get("attributes")
+    if given is None:
+        return ()
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise GraphError(f"{what}: attributes are {given!r}; a list is expected")
+    return tuple(dict.fromkeys(str(attribute) for attribute in given if attribute is not None))
+
+
+def finite(value: Any, what: str) -> float:
+    """A number of any library's type as a float. Raises `GraphError` for text, truth values, NaN and infinity."""
+    try:
+        found = math.nan if isinstance(value, str | bytes | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise GraphError(f"{what} is {value!r:.40}; a finite number is expected")
+    return found
+
+
 def _thing(number: int, entry: Any) -> Detection:
     if not isinstance(entry, Mapping):
-        raise ValueError(f"thing {number} is {entry!r}; an object with name and box is expected")
+        raise GraphError(f"thing {number} is {entry!r:.100}; an object with name and box is expected")
     name = entry.get("name", entry.get("label"))
     if not isinstance(name, str) or not name:
-        raise ValueError(f"thing {number} has no name")
-    attributes = entry.get("attributes") or ()
-    if isinstance(attributes, str):
-        raise ValueError(f"thing {number}: attributes are {attributes!r}; a list is expected")
-    return Detection(name, _box(number, entry), tuple(str(a) for a in attributes))
+        raise GraphError(f"thing {number} has no name")
+    return Detection(name, _box(number, entry), attributes_of(entry, f"thing {number}"))
 
 
 def _box(number: int, entry: Mapping[str, Any]) -> Box:
     box = entry.get("box")
     try:
         if isinstance(box, Mapping):
-            x1, y1, x2, y2 = (float(box[corner]) for corner in CORNERS)
+            x1, y1, x2, y2 = (finite(box[corner], corner) for corner in CORNERS)
         elif box is not None:
-            x1, y1, x2, y2 = (float(v) for v in box)
+            x1, y1, x2, y2 = (finite(v, "a corner") for v in box)
         else:
-            x1, y1 = float(entry["x"]), float(entry["y"])
-            x2, y2 = x1 + float(entry["w"]), y1 + float(entry["h"])
+            x1, y1 = finite(entry["x"], "x"), finite(entry["y"], "y")
+            x2, y2 = x1 + finite(entry["w"], "w"), y1 + finite(entry["h"], "h")
     except (KeyError, TypeError, ValueError):
-        raise ValueError(f"thing {number} has no box that can be read; [x1, y1, x2, y2] is expected") from None
+        raise GraphError(
+            f"thing {number} has no box that can be read; [x1, y1, x2, y2], all finite, is expected"
+        ) from None
     if not (x1 < x2 and y1 < y2):
-        raise ValueError(f"thing {number}: the box {[x1, y1, x2, y2]} has no area; x1 < x2 and y1 < y2 are expected")
+        raise GraphError(f"thing {number}: the box {[x1, y1, x2, y2]} has no area; x1 < x2 and y1 < y2 are expected")
     return x1, y1, x2, y2

@@ -6,25 +6,26 @@
            way no relation runs
 
 Objects without relations get them from their boxes (`chiasm.data.geometry`), and so does a list of detections. What
-cannot be used is a `RowError` or ValueError with the reason.
+cannot be used is a `GraphError` with the reason. What is null is absent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from chiasm.data.geometry import Box, related, things_of
+from chiasm.data.geometry import Box, GraphError, attributes_of, finite, related, things_of
+
+__all__ = ["EMPTY", "NOTHING", "SELF", "Edge", "Graph", "GraphError", "Node", "read_graph"]
 
 SELF = "<self>"  # the relation of a node to itself
 NOTHING = "<unk>"  # the name of the nodes that stand for an empty graph
 EMPTY = 2  # how many of these: the released code's dummy graph
+SIDES = ("width", "height")
 
-
-class GraphError(ValueError):
-    """A scene graph that cannot be used; the message says why."""
+Size = tuple[float | None, float | None]  # width and height of the picture in pixels
 
 
 class Edge(NamedTuple):
@@ -59,12 +60,12 @@ def read_graph(value: Any, *, location: bool = False, from_boxes: bool = False) 
 
     With `location` the place that the graph names ("outdoors") is a node of its own, with edges from and to no other:
     what the question asks of the whole picture. With `from_boxes` relations come from the boxes even where the graph
-    has some. Raises `GraphError`, ValueError.
+    has some. Raises `GraphError`.
     """
     given = _parsed(value)
     if isinstance(given, Mapping) and isinstance(given.get("objects"), Mapping):
         objects = {str(name): _object(name, thing) for name, thing in given["objects"].items()}
-        untold = objects and not any("relations" in thing for thing in given["objects"].values())
+        untold = objects and all(thing.get("relations") is None for thing in objects.values())
         return _detected(given, location) if untold or from_boxes else _gold(objects, given, location)
     if isinstance(given, Sequence) and not isinstance(given, str):
         return _detected({"objects": given}, location)
@@ -76,25 +77,22 @@ def read_graph(value: Any, *, location: bool = False, from_boxes: bool = False) 
 
 def _gold(objects: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any], location: bool) -> Graph:
     ids = sorted(objects)
-    relations = [(name, str(r["object"]), str(r["name"])) for name in ids for r in objects[name].get("relations", ())]
+    relations = [(name, str(r["object"]), str(r["name"])) for name in ids for r in _relations(name, objects[name])]
     missing = [f"{name} is {word!r} {other}" for name, other, word in relations if other not in objects]
     if missing:
         raise GraphError(f"a relation to an object that is not in the graph: {missing[0]}")
     places = {name: place for place, name in enumerate(ids)}
     found = [(places[a], places[b], word) for a, b, word in relations]
-    nodes = [Node(name, _words(objects[name]), _box(objects[name], given)) for name in ids]
+    size = _size(given)
+    nodes = [Node(name, _words(name, objects[name]), _box(name, objects[name], size)) for name in ids]
     return _graph([*nodes, *_place(given, location)], found)
 
 
 def _detected(given: Mapping[str, Any], location: bool) -> Graph:
-    objects, things = given["objects"], things_of(given)
-    ids = sorted(objects) if isinstance(objects, Mapping) else [str(i) for i in range(len(things))]
-    width, height = given.get("width"), given.get("height")
-    nodes = [
-        Node(str(name), (t.name, *t.attributes), _share(t.box, width, height))
-        for name, t in zip(ids, things, strict=True)
-    ]
-    return _graph([*nodes, *_place(given, location)], related(things, width=width, height=height))
+    objects, things, size = given["objects"], things_of(given), _size(given)
+    ids = sorted(map(str, objects)) if isinstance(objects, Mapping) else [str(i) for i in range(len(things))]
+    nodes = [Node(name, (t.name, *t.attributes), _share(t.box, size)) for name, t in zip(ids, things, strict=True)]
+    return _graph([*nodes, *_place(given, location)], related(things, width=size[0], height=size[1]))
 
 
 def _place(given: Mapping[str, Any], location: bool) -> list[Node]:
@@ -123,35 +121,56 @@ def _parsed(value: Any) -> Any:
         return json.loads(value)
     except json.JSONDecodeError as error:
         raise GraphError(f"the graph is no valid JSON ({error})") from error
+    except RecursionError:
+        raise GraphError("the graph is JSON of lists in lists, too deep to be read") from None
 
 
 def _object(name: object, thing: Any) -> Mapping[str, Any]:
     """One object of a graph, checked."""
     if not isinstance(thing, Mapping) or not isinstance(thing.get("name"), str):
         raise GraphError(f"object {name} has no name")
-    for relation in thing.get("relations", ()):
-        if not isinstance(relation, Mapping) or not {"name", "object"} <= set(relation):
+    for relation in _relations(name, thing):
+        if not isinstance(relation, Mapping) or relation.get("name") is None or relation.get("object") is None:
             raise GraphError(f"object {name}: a relation needs 'name' and 'object', got {relation!r}")
-    if isinstance(thing.get("attributes", ()), str):
-        raise GraphError(f"object {name}: attributes are {thing['attributes']!r}; a list is expected")
     return thing
 
 
-def _words(thing: Mapping[str, Any]) -> tuple[str, ...]:
-    """The name and the attributes, none twice."""
-    return (str(thing["name"]), *dict.fromkeys(str(a) for a in thing.get("attributes", ())))
+def _relations(name: object, thing: Mapping[str, Any]) -> list[Any]:
+    given = thing.get("relations")
+    if given is None:
+        return []
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise GraphError(f"object {name}: relations are {given!r}; a list is expected")
+    return list(given)
 
 
-def _box(thing: Mapping[str, Any], given: Mapping[str, Any]) -> Box:
-    if not {"x", "y", "w", "h"} <= set(thing):
+def _words(name: str, thing: Mapping[str, Any]) -> tuple[str, ...]:
+    """The name and the attributes, none of these twice."""
+    return (str(thing["name"]), *attributes_of(thing, f"object {name}"))
+
+
+def _box(name: str, thing: Mapping[str, Any], size: Size) -> Box:
+    given = {key: finite(thing[key], f"object {name}: {key}") for key in "xywh" if thing.get(key) is not None}
+    if len(given) < 4:
         return 0.0, 0.0, 0.0, 0.0
-    x, y, w, h = (float(thing[key]) for key in "xywh")
-    return _share((x, y, x + w, y + h), given.get("width"), given.get("height"))
+    x, y, w, h = given.values()
+    return _share((x, y, x + w, y + h), size)
 
 
-def _share(box: Box, width: float | None, height: float | None) -> Box:
+def _size(given: Mapping[str, Any]) -> Size:
+    """The picture's width and height in pixels, as far as they are known; 0 is not known."""
+    sides = [None if given.get(side) is None else finite(given[side], f"the picture's {side}") for side in SIDES]
+    for side, length in zip(SIDES, sides, strict=True):
+        if length is not None and length < 0:
+            raise GraphError(f"the picture's {side} is {length:g}; a positive number is expected")
+    width, height = (length or None for length in sides)
+    return width, height
+
+
+def _share(box: Box, size: Size) -> Box:
     """Pixels -> shares of the picture, inside it; zeros where its size is not known."""
-    if not width or not height:
+    width, height = size
+    if width is None or height is None:
         return 0.0, 0.0, 0.0, 0.0
     x1, y1, x2, y2 = (min(max(v / s, 0.0), 1.0) for v, s in zip(box, (width, height) * 2, strict=True))
     return x1, y1, x2, y2

@@ -231,10 +231,10 @@ def _found(pool: ThreadPoolExecutor, extractor: Extractor, images: Sequence[Any]
     if extractor.batch_size == 1:
         yield from _in_order(pool, partial(_found_in, extractor), images)
         return
-    opened = _in_order(pool, _opened, images)
+    opened = zip(images, _in_order(pool, _opened, images), strict=True)
     while chunk := list(islice(opened, extractor.batch_size)):
-        results = iter(extractor.attempt([one for one in chunk if not isinstance(one, DataError)]))
-        yield from (one if isinstance(one, DataError) else next(results) for one in chunk)
+        results = iter(extractor.attempt([one for _, one in chunk if not isinstance(one, DataError)]))
+        yield from (one if isinstance(one, DataError) else _usable(next(results), pair) for pair, one in chunk)
 
 
 def _found_in(extractor: Extractor, pair: tuple[Any, Any]) -> Extraction | DataError:
@@ -242,6 +242,11 @@ def _found_in(extractor: Extractor, pair: tuple[Any, Any]) -> Extraction | DataE
     if isinstance(opened, DataError):
         return opened
     (result,) = extractor.attempt([opened])
+    return _usable(result, pair)
+
+
+def _usable(result: Extraction | DataError, pair: tuple[Any, Any]) -> Extraction | DataError:
+    """The regions of a pair when their features are numbers, else an error that names the image."""
     if isinstance(result, DataError):
         return DataError(f"image {image_name(pair[0])}: {result}")
     if not np.isfinite(result.features).all():

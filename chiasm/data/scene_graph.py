@@ -17,9 +17,11 @@ from chiasm.batch import SceneGraph
 from chiasm.data.columns import Column, Preprocessor
 from chiasm.data.distinct import distinct_rows
 from chiasm.data.example import DataError, Example, RowError, raise_rows
-from chiasm.data.graphs import SELF, Graph, read_graph
+from chiasm.data.graphs import SELF, Graph, GraphError, read_graph
+from chiasm.data.vocabulary import is_missing
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
+SHOWN = 5  # unknown words that a note names
 FIRST = (PADDING, UNKNOWN, SELF)  # the vocabulary begins with these
 
 
@@ -30,13 +32,16 @@ class SceneGraphColumn(Column):
         nodes, edges, boxes = array("i"), array("i"), array("f")
         node_counts, edge_counts = [], []
         unknown = numbers[UNKNOWN]
+        distinct: set[str] = set()
         for graph in graphs:
             for node in graph.words:
                 nodes.extend(numbers.get(word, unknown) for word in node[:words])
                 nodes.extend([0] * (words - len(node)))
+                distinct.update(node[:words])
             for edge in graph.edges:
                 relation = numbers.get(edge.relation, unknown)
                 edges.extend((edge.source, edge.target, relation, edge.is_reversed))
+                distinct.add(edge.relation)
             for box in graph.boxes:
                 boxes.extend(box)
             node_counts.append(len(graph.words))
@@ -46,6 +51,8 @@ class SceneGraphColumn(Column):
         self.boxes = torch.from_numpy(np.array(boxes, dtype=np.float32).reshape(-1, 4))
         self.node_starts, self.edge_starts = _starts(node_counts), _starts(edge_counts)
         self.index = index  # (examples, 1)
+        distinct.difference_update(FIRST)
+        self.distinct, self.unknown = len(distinct), sorted(distinct - numbers.keys())
 
     def __len__(self) -> int:
         return len(self.index)
@@ -53,6 +60,14 @@ class SceneGraphColumn(Column):
     def lengths(self) -> Tensor:
         """Nodes of each example's graph."""
         return self.node_starts.diff()[self.index[:, 0]]
+
+    def notes(self) -> list[str]:
+        """How many words of the graphs the model does not know."""
+        if not self.unknown:
+            return []
+        some = ", ".join(map(repr, self.unknown[:SHOWN])) + (", ..." if len(self.unknown) > SHOWN else "")
+        count = f"{len(self.unknown)} of {self.distinct}"
+        return [f"{count} distinct names, attributes and relations of the graphs are unknown to the model: {some}"]
 
     def gather(self, examples: Tensor) -> SceneGraph:
         """(B,) -> SceneGraph of the distinct graphs (I, N), (I, E)."""
@@ -144,7 +159,7 @@ class Preprocess(Preprocessor):
         for place, value in enumerate(values):
             try:
                 yield read_graph(_there(value), location=options["location"], from_boxes=options["from_boxes"])
-            except ValueError as error:
+            except GraphError as error:
                 reasons[place] = str(error)
         raise_rows(
             RowError(reasons[place], origin=example.origin, row_id=example.id)
@@ -171,8 +186,8 @@ def _distinct(examples: Sequence[Example]) -> tuple[list[Any], Tensor]:
 
 
 def _there(value: Any) -> Any:
-    if value is None:
-        raise ValueError(
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
+        raise GraphError(
             "the row has no scene graph. A data set's are read with [data] options = { graphs = true }; without gold "
             "graphs give the things of the picture with name and box"
         )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.batch import SceneGraph
+from chiasm.data.scene_graph import FIRST, UNKNOWN
 from chiasm.layers.graphs import GraphNorm, Graphs, graphs_of
 
 
@@ -13,11 +14,16 @@ class GraphWords(nn.Module):
     """Each node the sum of the vectors of its name and attributes, each edge its relation's vector.
 
     An edge that was added to run against a relation has the relation's vector negated (appendix C.1).
+
+    # Differs: the vector of what is unknown begins as zero. No training graph has an unknown word, so that a drawn one
+    would stay as drawn, and move the answer at random.
     """
 
     def __init__(self, vocab_size: int, word_size: int) -> None:
         super().__init__()
         self.words = nn.Embedding(vocab_size, word_size, padding_idx=0)
+        with torch.no_grad():  # after the draw, which stays the same for all other words
+            self.words.weight[FIRST.index(UNKNOWN)].zero_()
 
     def forward(self, stream: SceneGraph) -> tuple[Tensor, Tensor, Graphs]:
         """SceneGraph (I, N, T), (I, E, T) -> nodes (N, D), edges (E, D) of all distinct graphs, and the graphs."""

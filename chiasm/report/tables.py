@@ -7,12 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table as RichTable
 
 from chiasm.metrics.estimate import Estimate
+
+if TYPE_CHECKING:
+    from chiasm.training.targets import SplitTargets
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -115,6 +118,24 @@ def systems_table(systems: Mapping[str, Estimate], *, title: str, metric: str = 
     """One row a system, for one metric."""
     rows = tuple((name, value_of(metric, e), range_of(metric, e), f"{e.n:,}") for name, e in systems.items())
     return Table(title, ("system", metric, "95 % interval", "n"), rows)
+
+
+def targets_table(found: SplitTargets) -> Table:
+    """One row an answer; "not learnt" for one that the model cannot give."""
+    title = f"{found.split}: {found.learnt:,} of {found.rows:,} rows have an answer that is learnt"
+    columns = ("answer", "rows", "share", *(["target"] if found.numbered else []))
+    shares = [percent(line["share"]) if line["share"] <= 1 else "" for line in found.table]  # the rest of several a row
+    rows = [
+        (line["answer"], f"{line['count']:,}", share, _target(line))
+        for line, share in zip(found.table, shares, strict=True)
+    ]
+    return Table(title, columns, tuple(row[: len(columns)] for row in rows))
+
+
+def _target(line: Mapping[str, Any]) -> str:
+    if line["target"] is not None:
+        return str(line["target"])
+    return "" if line["answer"].startswith("(") else "not learnt"
 
 
 def to_plain(value: Any) -> Any:

@@ -34,7 +34,7 @@ def example_of(
     elif images is not None:
         values["images"] = tuple(images)
     if boxes is not None:
-        values["boxes"] = (boxes,) if image is not None else tuple(boxes)
+        values["boxes"] = (boxes,) if image is not None else tuple(boxes) if isinstance(boxes, Iterable) else boxes
     return Example(name, values, origin=origin)
 
 

@@ -15,7 +15,7 @@ class Limits:
     body_bytes: int = 16 * MEGABYTE  # of one request
     pixels: int = 40_000_000  # of one picture, by its header, before it is decoded
     images: int = 8  # of one row
-    boxes: int = 500  # of one picture
+    boxes: int = 500  # of one picture, and things of one scene graph
     text: int = 10_000  # characters of a row's text
     rows: int = 64  # of one request
     requests: int = 512  # being read or answered at once

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -47,6 +48,7 @@ class Predictor:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self._rows_at_once: int | None = None  # as memory allows, once it was measured
+        self._has_told = False  # what the model does not know, of the first rows with something of it
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> Self:
@@ -118,7 +120,7 @@ class Predictor:
 
         One example: `image` (a path, "archive.zip::member", bytes, a Pillow image or an array), or `images` when the
         model takes several, `text`, and `boxes` in pixels (of `images`: one list each); without boxes the model's
-        extractor finds regions itself. Raises `RowError`.
+        extractor finds regions itself. `graph` for a model of scene graphs. Raises `RowError`.
 
         Rows: an iterable of mappings with those keys, and "id", or of `Example`s, read as they are needed; or a file,
         a DataFrame, a Hugging Face data set, whose `columns` are what they were in training, or guessed where neither
@@ -189,7 +191,7 @@ class Predictor:
 
     def _columns_needed(self) -> list[str]:
         """What a table must have columns for."""
-        names = {"images": "image", "text": "text"}
+        names = {"images": "image", "text": "text", "graph": "graph"}
         return [names[p.role] for p in self.bundle.preprocessors.values() if p.role in names]
 
     def _stream(
@@ -205,6 +207,8 @@ class Predictor:
         bad = {i: row for i, row in enumerate(chunk) if isinstance(row, RowError)}
         good = {i: row for i, row in enumerate(chunk) if isinstance(row, Example)}
         dataset, places = self._encoded(good, bad)
+        if dataset and not self._has_told:
+            self._tell(dataset.notes())
         with kernels.using(self._kernel()):
             found = self._predicted(dataset, top_k, batch_size) if dataset else []
         answers = dict(zip(places, found, strict=True))
@@ -216,6 +220,11 @@ class Predictor:
                 raise bad[i]
             else:
                 yield PredictionError(bad[i].row_id or bad[i].origin, bad[i].reason)
+
+    def _tell(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
+            self._has_told = True
 
     def _predicted(self, dataset: EncodedDataset, top_k: int, batch_size: int | None) -> list[Prediction]:
         """The answers, as many rows at once as asked for, or as memory allows."""

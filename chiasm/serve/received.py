@@ -29,7 +29,7 @@ class ReceivedRow(Protocol):
     images: list[str] | None
     boxes: Any
     table: dict[str, Any] | None
-    graph: dict[str, Any] | None
+    graph: dict[str, Any] | list[dict[str, Any]] | None
     dialogue: list[dict[str, Any]] | None
     position: int | None
 
@@ -85,6 +85,10 @@ def _check_sizes(row: ReceivedRow, given: Sequence[str], limits: Limits) -> None
     most = max((len(boxes) for boxes in lists if boxes), default=0)
     if most > limits.boxes:
         raise DataError(f"{most} boxes in one picture; {limits.boxes} are allowed")
+    things = row.graph.get("objects") if isinstance(row.graph, dict) else row.graph
+    # Relations are made of pairs of boxes: their number grows with the square of this one.
+    if isinstance(things, dict | list) and len(things) > limits.boxes:
+        raise DataError(f"{len(things)} things in the scene graph; {limits.boxes} are allowed")
 
 
 def _decoded(data: str, name: str) -> bytes:

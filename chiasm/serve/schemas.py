@@ -33,7 +33,9 @@ class Row(Strict):
         "Without them the bundle finds regions itself.",
     )
     table: dict[str, Cell] | None = Field(None, description="Column name -> cell.")
-    graph: dict[str, Any] | None = Field(None, description="A scene graph as GQA writes it.")
+    graph: dict[str, Any] | list[dict[str, Any]] | None = Field(
+        None, description='A scene graph as GQA writes it, or detections: [{"name": ..., "box": [x1, y1, x2, y2]}].'
+    )
     dialogue: list[dict[str, Any]] | None = Field(
         None, description='Utterances: {"speaker": ..., "text": ..., "features": {modality: [numbers]}}.'
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -42,12 +43,14 @@ def evaluate(
     - `predictions`, `submission`, `metrics`: files to write: every answer (JSON lines), the official file, the metrics
     - `on_error="skip"`: measure without the bad rows, which the metrics file names, instead of stopping at them
 
-    Raises `DataError`, `RowError`, `BadRows`.
+    Warns of what the model does not know in the data. Raises `DataError`, `RowError`, `BadRows`.
     """
     policy = BadRowPolicy(on_error)
     examples = _examples(bundle, data, split, policy, show=show is not False)
     encode = partial(bundle.dataset, with_targets=bundle.task.measured_on_targets)
     dataset = policy.attempt(examples, encode)[1]
+    for note in dataset.notes():
+        warnings.warn(note, stacklevel=2)
     size = batch_size or bundle.recipe.training.evaluate_batch_size
     answers, measured = measure(bundle.model, bundle.task, dataset, batch_size=size, progress=progress(show))
     if predictions is not None:
@@ -59,7 +62,7 @@ def evaluate(
         Path(metrics).parent.mkdir(parents=True, exist_ok=True)
         skipped = [str(error) for error in policy.skipped]
         record = {"examples": len(dataset), "split": split, "skipped_rows": skipped, "metrics": measured}
-        write_json(Path(metrics), record)
+        write_json(Path(metrics), record | noted(bundle.task))
     return measured
 
 
@@ -75,6 +78,12 @@ def measure(
     """The answers to a data set, and the task's metrics of them."""
     answers = predict(model, task, dataset, batch_size=batch_size, device=device, progress=progress)
     return answers, task.evaluate(answers, dataset.examples)
+
+
+def noted(task: BaseTask) -> dict[str, Mapping[str, str]]:
+    """ "notes" for a record of metrics, of a task that has any."""
+    notes = task.notes()
+    return {"notes": notes} if notes else {}
 
 
 def write_predictions(answers: Sequence[Prediction], path: Path) -> None:

@@ -211,6 +211,18 @@ def test_data_is_checked_on_the_command_line(chiasm: Chiasm, world: Path, tmp_pa
     assert "nothing in it is known" in capsys.readouterr().out
 
 
+def test_what_would_be_learnt_is_shown(chiasm: Chiasm, world: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert chiasm("data", "preview", "demo", "--data", world, "--rows", 2, "--out", tmp_path / "preview.json") == 0
+    said = capsys.readouterr().out
+    assert "train: " in said
+    assert "rows have an answer that is learnt" in said
+    assert "further answers)" in said
+    record = json.loads((tmp_path / "preview.json").read_text())
+    assert record[0]["split"] == "train"
+    assert record[0]["table"][0]["answer"] in said
+    assert chiasm("data", "preview", "demmo") == 2
+
+
 def test_sources_are_listed_with_their_files(chiasm: Chiasm, capsys: Captured) -> None:
     assert chiasm("data", "sources") == 0
     assert "gqa: GQA (Hudson and Manning" in capsys.readouterr().out

@@ -59,6 +59,17 @@ def test_boxes_may_take_the_place_of_gold_relations() -> None:
     assert seen.ids == ("1", "2", "location")
 
 
+def test_boxes_left_of_and_above_the_picture_are_related_too() -> None:
+    found = read_graph([{"label": "a", "box": [-20, -20, 0, 0]}, {"label": "b", "box": [-10, -10, 0, 0]}])
+    assert (1, 0, "inside", False) in [tuple(e) for e in found.edges]
+    assert found.boxes == ((0.0,) * 4,) * 2
+
+
+def test_an_attribute_that_is_given_twice_counts_once() -> None:
+    (thing,) = things_of({"objects": [{"label": "a", "attributes": ["red", "big", "red"], "box": [0, 0, 1, 1]}]})
+    assert thing.attributes == ("red", "big")
+
+
 def test_no_things_have_no_relations() -> None:
     assert related([]) == []
     assert things_of({"objects": []}) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from chiasm.data.example import BadRows, DataError, Example, RowError
-from chiasm.data.extractors import ExtractorIdentity
+from chiasm.data.extractors import Extractor, ExtractorIdentity
 from chiasm.data.features import FeatureStore
 from chiasm.data.regions import Preprocess
 from chiasm.data.store_writer import StoreWriter
@@ -123,6 +124,65 @@ def test_a_bad_box_names_row_and_image(boxes: Any, message: str) -> None:
     rows = [example("1", picture("red")), example("2", picture("blue"), boxes=[boxes])]
     with pytest.raises(RowError, match=rf"rows\.csv, line 2, row 2: .*{message}"):
         preprocess().encode(rows)
+
+
+@pytest.mark.parametrize("boxes", [[10, 20, 30, 40], 5, [None], [[[1, 2, 3, 4]]], [[1, 2, 3]], [["a", 2, 3, 4]], "abc"])
+def test_what_is_no_list_of_boxes_is_a_bad_row_that_can_be_left_out(boxes: Any, tmp_path: Path) -> None:
+    rows = [example("1", picture("red")), example("2", picture("blue"), boxes=[boxes])]
+    for made in (preprocess(), preprocess(cache=str(tmp_path / "cache"))):
+        with pytest.raises(RowError, match=r"line 2, row 2: boxes are lists of four numbers x1, y1, x2, y2"):
+            made.encode(rows)
+
+
+def test_boxes_that_are_not_one_list_for_each_image_are_a_bad_row() -> None:
+    row = Example("1", {"images": (picture("red"),), "boxes": 5})
+    with pytest.raises(RowError, match="boxes are 5, but the row has 1 image"):
+        preprocess().encode([row])
+
+
+def test_boxes_in_an_array_are_those_in_lists() -> None:
+    red = picture("red")
+    column = preprocess().encode([example("1", red, boxes=[np.array(BOXES)]), example("2", red, boxes=[BOXES])])
+    assert column.index.tolist() == [[0], [0]]
+
+
+class Gives(Extractor):
+    """Features that are the number of the red channel; NaN for black images."""
+
+    name, version, feature_size = "gives", "1", 1  # type: ignore[assignment]
+
+    def __init__(self, batch_size: int) -> None:
+        self.options, self.batch_size = {}, batch_size
+
+    def __call__(self, image: Image.Image, boxes: Any) -> Any:
+        red = float(np.asarray(image)[0, 0, 0])
+        return np.array([[red or math.nan]], np.float32), np.array([[0, 0, 1, 1]], np.float32)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_features_that_are_no_numbers_name_row_and_image(batch_size: int, tmp_path: Path) -> None:
+    for name, colour in (("a", "red"), ("b", "black"), ("c", "red")):
+        picture(colour).save(tmp_path / f"{name}.png")
+    rows = [example(str(i), str(tmp_path / f"{name}.png")) for i, name in enumerate("abc")]
+    made = Preprocess()
+    made._identity = Gives(batch_size).identity
+    made.use_extractor(Gives(batch_size))
+    with pytest.raises(RowError, match=r"line 1, row 1: image '.*b\.png'.* gave NaN or infinite features"):
+        made.encode(rows)
+    assert made.encode([rows[0], rows[2]]).source.features.tolist() == [[255.0], [255.0]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_batched_extractors_error_names_the_image(batch_size: int) -> None:
+    class Refuses(Gives):
+        def __call__(self, image: Image.Image, boxes: Any) -> Any:
+            raise DataError("nothing is found")
+
+    made = Preprocess()
+    made._identity = Refuses(batch_size).identity
+    made.use_extractor(Refuses(batch_size))
+    with pytest.raises(RowError, match="image given as Image: nothing is found"):
+        made.encode([example("1", picture("red"))])
 
 
 def test_every_bad_image_is_named_in_one_pass(tmp_path: Path) -> None:

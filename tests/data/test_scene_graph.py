@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,55 @@ def test_a_graph_may_come_as_json_text() -> None:
         ([{"label": "cat", "box": [5, 5, 5, 9]}], "has no area"),
         ([{"box": [5, 5, 6, 9]}], "thing 1 has no name"),
         (["cat"], "an object with name and box"),
+        ("[" * 100_000, "too deep"),
+        ({"objects": {"1": {**thing("cat"), "attributes": 3}}}, "object 1: attributes are 3; a list is expected"),
+        ({"objects": {"1": {**thing("cat"), "relations": 3}}}, "object 1: relations are 3; a list is expected"),
+        ({"objects": {"1": {**thing("cat"), "relations": {"on": "1"}}}}, "a list is expected"),
+        ({"objects": {"1": thing("cat", ("on", None))}}, "needs 'name' and 'object'"),  # type: ignore[arg-type]
+        ({"objects": {"1": {**thing("cat"), "x": math.nan}}}, "object 1: x is nan; a finite number is expected"),
+        ({"objects": {"1": {**thing("cat"), "h": "40"}}}, "object 1: h is '40'; a finite number"),
+        ({"width": "100", "height": 100, "objects": {"1": thing("cat")}}, "the picture's width is '100'"),
+        ({"width": 100, "height": [1], "objects": {"1": thing("cat")}}, "the picture's height is"),
+        ({"width": -100, "height": 100, "objects": {"1": thing("cat")}}, "width is -100"),
+        ([{"label": "cat", "attributes": 3, "box": [1, 2, 3, 4]}], "thing 1: attributes are 3; a list is expected"),
+        ([{"label": "cat", "box": [1, math.nan, 3, 4]}], "no box that can be read"),
+        ([{"label": "cat", "box": [1, 2, math.inf, 4]}], "no box that can be read"),
+        ([{"label": "cat", "box": [1, 2, 10**400, 4]}], "no box that can be read"),
+        ([{"label": "cat", "box": 7}], "no box that can be read"),
     ],
 )
 def test_what_is_no_graph_is_refused_with_the_reason(graph: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(GraphError, match=message):
         read_graph(graph)
+
+
+def test_null_is_what_is_absent() -> None:
+    bare = {"name": "cat", "attributes": None, "relations": None, "x": None, "y": 1, "w": None, "h": 1}
+    dog = thing("dog", ("near", "1"), attributes=[None, "red"])
+    graph = read_graph({"width": None, "height": 100, "objects": {"1": bare, "2": dog}})
+    assert graph.words == (("cat",), ("dog", "red"))
+    assert graph.boxes[0] == (0.0, 0.0, 0.0, 0.0)
+    boxes = [{"label": "cat", "attributes": None, "box": [0, 0, 1, 1]}]
+    assert read_graph(boxes).words == (("cat",),)
+
+
+def test_objects_whose_relations_are_null_get_them_from_their_boxes() -> None:
+    objects = {name: {**thing("cat"), "x": x, "relations": None} for name, x in (("1", 0), ("2", 60))}
+    graph = read_graph({"width": 100, "height": 100, "objects": objects})
+    assert {e.relation for e in graph.edges} == {"<self>", "to the left of", "to the right of"}
+
+
+def test_ids_that_are_numbers_are_sorted_as_text() -> None:
+    boxes = {10: thing("cat"), "2": thing("dog"), 1: thing("cow")}
+    for graph in ({"objects": boxes}, {"objects": {k: {**v, "relations": None} for k, v in boxes.items()}}):
+        assert read_graph(graph).ids == ("1", "10", "2")
+        assert read_graph(graph).words == (("cow",), ("cat",), ("dog",))
+
+
+def test_a_row_whose_cell_is_empty_has_no_graph() -> None:
+    for empty in (None, math.nan, ""):
+        with pytest.raises(RowError, match="the row has no scene graph"):
+            Preprocess().fit([example(empty)])
 
 
 def test_a_wrong_relation_is_a_graph_error() -> None:
@@ -134,6 +179,17 @@ def test_each_distinct_graph_is_encoded_once_and_words_never_seen_are_unknown() 
     assert stream.edge_reversed[0].tolist() == [False, False, False, False, True, False, False]
     assert stream.edge_ids[0, 4].tolist() == [known["on"]]
     assert int(stream.edge_mask[1].sum()) == 1
+
+
+def test_what_is_unknown_is_counted_with_examples() -> None:
+    preprocess = Preprocess().fit([example(GRAPH)])
+    assert preprocess.encode([example(GRAPH)]).notes() == []
+    names = ["unicorn", "griffin", "dragon", "troll", "elf", "ork"]
+    graph = {"objects": {name: thing(name, ("chases", "elf"), attributes=["red"]) for name in names}}
+    (note,) = preprocess.encode([example(graph), example(GRAPH)]).notes()
+    # 3 names, 2 attributes and 3 relations are known; 6 names and a relation are not
+    assert note.startswith("7 of 15 distinct names, attributes and relations of the graphs are unknown to the model: ")
+    assert note.endswith("'chases', 'dragon', 'elf', 'griffin', 'ork', ...")
 
 
 def test_the_vocabulary_travels(tmp_path: Path) -> None:

@@ -30,6 +30,16 @@ def test_a_node_is_the_sum_of_its_words_and_an_added_edge_the_negated_relation()
     torch.testing.assert_close(edges.detach(), torch.stack([table[2], table[3], -table[9], table[2]]))
 
 
+def test_an_unknown_word_begins_as_nothing_and_the_others_are_drawn_as_ever() -> None:
+    torch.manual_seed(3)
+    drawn = nn.Embedding(10, 3, padding_idx=0).weight.detach()
+    torch.manual_seed(3)
+    table = GraphWords(10, 3).words.weight
+    assert table.requires_grad
+    assert not table[1].any()
+    assert torch.equal(table[2:], drawn[2:])
+
+
 def test_the_released_block_equals_its_formula_on_concatenated_inputs(formula_weights: Fill) -> None:
     encoder = formula_weights(ReleasedGraphEncoder(2, 3), low=-0.9, high=0.9)
 

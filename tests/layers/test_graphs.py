@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from chiasm.batch import SceneGraph
 from chiasm.layers.context import ContextStep
 from chiasm.layers.convolutions import Convolution, Sizes, convolution, convolution_names
-from chiasm.layers.graphs import GraphNorm, Graphs, graphs_of, graphs_of_examples
+from chiasm.layers.graphs import GraphNorm, Graphs, NodeNorm, graphs_of, graphs_of_examples
 from chiasm.layers.recording import Tap, record
+from chiasm.models.graphvqa import GraphLayer
 
 Fill = Callable[..., nn.Module]
 
@@ -52,6 +53,8 @@ def close(found: Tensor, expected: object) -> None:
 
 def test_gat_gives_the_sheets_scores_weights_and_states() -> None:
     gat = sheet_gat()
+    joined = torch.cat([NODES, INSTRUCTION.expand(3, -1)], 1)
+    close(joined @ gat.weight[0].T, [[0.25, -0.05], [-0.45, 0.15], [0.05, 0.35]])  # type: ignore[index]
     scores = gat.scores(NODES, EDGES, SHEET, INSTRUCTION)  # type: ignore[operator]
     # -.008 and -.088 are after the LeakyReLU
     close(scores[:, 0], [0.46, -0.008, 0.42, 0.86, -0.088, 0.05, 0.33])
@@ -59,6 +62,9 @@ def test_gat_gives_the_sheets_scores_weights_and_states() -> None:
     close(SHEET.softmax(scores)[:, 0], weights)
     states = [[-0.006430, 0.023266], [0.045073, 0.109032], [-0.154271, 0.268292]]
     close(gat(NODES, EDGES, SHEET, INSTRUCTION).detach(), states)
+    skipping = GraphLayer(gat, 2, adds=True, last=True, dropout=0.0)
+    skipped = [[0.993570, 0.023266], [0.045073, 1.109032], [0.845729, 1.268292]]
+    close(skipping(NODES, EDGES, SHEET, INSTRUCTION).detach(), skipped)
 
 
 def test_gat_records_what_each_node_takes_from_each_other() -> None:
@@ -75,6 +81,8 @@ def test_gcn_is_the_mean_of_equation_7_or_as_released_the_symmetric_norm() -> No
     for gcn in (mean, symmetric):
         set_to(gcn, linear__weight=W)
     close(mean(NODES, EDGES, SHEET, INSTRUCTION).detach(), [[-0.1, 0.05], [-0.05, 0.15], [-0.2, 0.25]])
+    equation_7 = GraphLayer(mean, 2, adds=False, last=True, dropout=0.0)
+    close(equation_7(NODES, EDGES, SHEET, INSTRUCTION).detach(), [[0.0, 0.05], [0.0, 0.15], [0.0, 0.25]])
     released = [[-0.058712, 0.036237], [-0.027526, 0.172474], [-0.158712, 0.236237]]
     close(symmetric(NODES, EDGES, SHEET, INSTRUCTION).detach(), released)
 
@@ -108,8 +116,15 @@ def sheet_matrix(outputs: int, inputs: int, start: int) -> Tensor:
     return torch.tensor(entries).view(outputs, inputs)
 
 
-def test_lcgn_gives_the_sheets_weights_and_states() -> None:
+def test_lcgn_gives_the_sheets_scores_weights_messages_and_states(monkeypatch: pytest.MonkeyPatch) -> None:
     step, tap = ContextStep(2, 2), Tap()
+    scores: list[Tensor] = []
+    given: dict[str, Tensor] = {}
+    softmax = Graphs.softmax
+    monkeypatch.setattr(Graphs, "softmax", lambda graphs, raw: softmax(graphs, scores.append(raw) or raw))
+    for name in ("query", "update"):
+        part = step.get_submodule(name)
+        part.register_forward_pre_hook(lambda _, inputs, name=name: given.update({name: inputs[0].detach()}))
     set_to(
         step,
         local__weight=0.5 * torch.eye(2),
@@ -126,6 +141,9 @@ def test_lcgn_gives_the_sheets_weights_and_states() -> None:
     context = torch.tensor([[0.5, 0.5], [-0.5, 1.0]])
     new = step(torch.eye(2), context, torch.tensor([[1.0, -1.0]]), both, tap)
     close(tap.seen[0][0, 0], [[0.544972, 0.455028], [0.456020, 0.543980]])
+    close(given["query"], [[1.0, 0.0, 0.5, 0.5, 0.25, 0.0], [0.0, 1.0, -0.5, 1.0, 0.0, 0.45]])
+    close(scores[0].detach().view(2, 2), [[0.170625, -0.009750], [-0.043625, 0.132750]])
+    close(given["update"][:, 2:], [[0.0, -0.329922], [0.0, -0.399304]])
     close(new.detach(), [[0.101023, -0.234016], [-0.319791, -0.370139]])
 
 
@@ -237,6 +255,16 @@ def test_a_graph_without_nodes_is_pooled_to_zero() -> None:
     assert weights.tolist() == [[0.0, 0.0], [1.0, 0.0]]
 
 
+def test_several_nodes_are_normed_as_a_batch_and_one_by_the_running_statistics() -> None:
+    ours, theirs = NodeNorm(2), nn.BatchNorm1d(2)
+    assert torch.equal(ours(NODES), theirs(NODES))
+    assert all(torch.equal(a, b) for a, b in zip(ours.buffers(), theirs.buffers(), strict=True))
+    before = [buffer.clone() for buffer in ours.buffers()]
+    alone = ours(NODES[:1])
+    assert all(torch.equal(a, b) for a, b in zip(ours.buffers(), before, strict=True))
+    torch.testing.assert_close(alone, theirs.eval()(NODES[:1]))
+
+
 def test_softmax_survives_scores_of_any_size() -> None:
     scores = torch.tensor([[1e4], [0.0], [-1e4], [1e4], [0.0], [-1e4], [0.0]])
     weights = SHEET.softmax(scores)
@@ -253,4 +281,4 @@ def test_sizes_that_cannot_be_are_refused() -> None:
 
 def test_two_layers_of_theta_are_those_of_the_appendix() -> None:
     kinds = [type(part).__name__ for part in layer("gine", theta_layers=2).further]  # type: ignore[union-attr]
-    assert kinds == ["ReLU", "Linear", "ReLU", "BatchNorm1d"]
+    assert kinds == ["ReLU", "Linear", "ReLU", "NodeNorm"]

@@ -86,6 +86,9 @@ def test_distribution_equals_the_sheets_reference() -> None:
         predictions[str(i)] = guess
     measure = evaluate(questions, predictions)["distribution"]
     assert measure.value == pytest.approx(0.005833, abs=1e-6)
+    for group, expected in (("color", 0.333333), ("animal", 0.750000)):
+        alone = evaluate([q for q in questions if q.group == group], predictions)["distribution"]
+        assert 100 * alone.value == pytest.approx(expected, abs=1e-6)
     assert 0 <= measure.low <= measure.value <= measure.high
 
 

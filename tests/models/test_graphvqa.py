@@ -134,6 +134,17 @@ def test_questions_about_one_graph_are_answered_as_about_copies_of_it(name: str,
     torch.testing.assert_close(answers(built, shared), answers(built, copies), atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "options"), ROWS)
+def test_one_node_in_all_is_enough_to_train_on(name: str, options: dict[str, Any]) -> None:
+    built, asked = made(name, **options).train(), batch()[1]
+    assert asked.scene_graph is not None
+    alone = torch.zeros_like(asked.scene_graph.node_mask)
+    alone[0, 0] = True
+    one = with_graph(asked, node_mask=alone)
+    built.losses(built(one), one)["answer"].backward()
+    assert all(torch.isfinite(p.grad).all() for p in built.parameters() if p.grad is not None)
+
+
 def test_only_questions_and_only_graphs_do_not_see_the_other() -> None:
     asked = batch()
     blind, deaf = made(use_graph=False), made(use_question=False)
@@ -163,7 +174,7 @@ def test_the_released_gcn_and_gine_run_without_their_convolution() -> None:
         assert all(layer.convolution is None for layer in built.reasoning)
         assert not built.instructs
     kinds = [type(part).__name__ for part in built.reasoning.layers()[0].after]
-    assert kinds == ["BatchNorm1d", "ReLU", "Dropout"]
+    assert kinds == ["NodeNorm", "ReLU", "Dropout"]
     assert len(built.reasoning.layers()[-1].after) == 0
 
 

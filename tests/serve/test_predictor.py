@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,17 @@ def test_rows_are_answered_in_order_whatever_their_length(predictor: Predictor, 
 def test_rows_may_be_mappings_without_an_id(predictor: Predictor) -> None:
     answers = list(predictor.predict([{"image": picture(i), "text": QUESTIONS[i]} for i in range(2)]))
     assert [answer.id for answer in answers] == ["1", "2"]
+
+
+@pytest.mark.parametrize("boxes", [[10, 20, 30, 40], 5, [None], [[[1, 2, 3, 4]]]])
+def test_boxes_that_are_none_leave_an_error_in_their_place(predictor: Predictor, boxes: Any) -> None:
+    row = {"image": picture(0), "text": QUESTIONS[0]}
+    several = {"images": [picture(0)], "text": QUESTIONS[0], "boxes": 5}
+    good, bad, other = predictor.predict([row, {**row, "boxes": boxes}, several], on_error="skip")
+    assert isinstance(good, Prediction)
+    assert isinstance(bad, PredictionError)
+    assert "boxes are lists of four numbers" in bad.reason
+    assert "give one list" in other.reason  # type: ignore[union-attr]
 
 
 def test_rows_that_share_an_id_are_all_answered(predictor: Predictor, rows: list[Example]) -> None:

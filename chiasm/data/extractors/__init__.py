@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from chiasm.data.distinct import four_numbers
 from chiasm.data.example import DataError
 from chiasm.registry import UnknownName, find, names, nearest
 
@@ -184,10 +185,7 @@ def check_boxes(boxes: Sequence[Sequence[float]], width: int, height: int) -> ND
     A box may stick out by one pixel (annotators' rounding). Raises `DataError` naming the first box that sticks out
     further, has no area, or is not four finite numbers.
     """
-    try:
-        found = np.asarray(boxes, dtype=np.float64).reshape(len(boxes), 4)
-    except (TypeError, ValueError):
-        raise DataError(f"boxes are lists of four numbers x1, y1, x2, y2 in pixels, not {boxes!r:.100}") from None
+    found = four_numbers(boxes)
     low, high = np.zeros(4), np.array([width, height, width, height], dtype=np.float64)
     clipped = np.clip(found, low, high)
     outside = ~(np.abs(clipped - found) <= 1).all(axis=1)  # also true for NaN

@@ -132,19 +132,6 @@ def _real_edges(stream: SceneGraph) -> Tensor:
     return stream.edge_mask & stream.node_mask.gather(1, source) & stream.node_mask.gather(1, target)
 
 
-class NodeNorm(nn.BatchNorm1d):
-    """Batch norm over all nodes of a batch; a batch with one node in all is normed by the running statistics.
-
-    One row has no variance: torch's batch norm refuses it in training, and would end a run at its last small batch.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D) -> (N, D)."""
-        if not self.training or len(x) > 1:
-            return super().forward(x)
-        return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-
-
 class GraphNorm(nn.Module):
     """(x - mean) / (deviation + eps) w + b, over all nodes and channels of one graph; w and b are single numbers.
 

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from chiasm.layers.batch_norm import BatchNorm
+
 
 def shrinking_sizes(input_size: int, output_size: int, *, division: int = 4) -> list[int]:
     """The hidden sizes of a perceptron: the input size divided again and again, as long as it exceeds the output.
@@ -43,19 +45,13 @@ class Mlp(nn.Module):
         for before, after in pairwise(sizes):
             self.hidden.append(_linear(before, after, gain="relu"))
             if batch_norm:
-                self.hidden.append(nn.BatchNorm1d(after))
+                self.hidden.append(BatchNorm(after))
             self.hidden.append(nn.ReLU())
             self.hidden.append(nn.Dropout(dropout))
         self.output = _linear(sizes[-1], output_size, gain="linear")
-        self.batch_norm = batch_norm and bool(hidden_sizes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, F) -> (B, D). Raises ValueError for a training batch of one row, which cannot be normalised."""
-        if self.training and self.batch_norm and x.shape[0] == 1:
-            raise ValueError(
-                "batch normalisation needs more than one row in a training batch: set training.drop_last = true, "
-                "or another training.batch_size"
-            )
+        """(B, F) -> (B, D)."""
         return self.output(self.hidden(x))
 
 

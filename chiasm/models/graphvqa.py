@@ -29,10 +29,11 @@ from chiasm.batch import Batch, Output
 from chiasm.encoders.question import InstructionDecoder, ParserSizes, QuestionEncoder
 from chiasm.encoders.scene_graph import GraphWords, graph_encoder
 from chiasm.heads.graph_answer import GraphAnswer, GraphPool
+from chiasm.layers.batch_norm import BatchNorm
 from chiasm.layers.convolutions import Convolution, Sizes, convolution
 from chiasm.layers.dropout import Dropout
 from chiasm.layers.glorot import glorot
-from chiasm.layers.graphs import Graphs, NodeNorm, graphs_of_examples
+from chiasm.layers.graphs import Graphs, graphs_of_examples
 from chiasm.layers.stack import Stack
 from chiasm.models import CrossModalModel, Evidence
 from chiasm.objectives import Objective
@@ -93,7 +94,7 @@ class GraphLayer(nn.Module):
         raw = last and (adds or conv is None)
         self.after = nn.Sequential()
         if not last:
-            self.after.append(NodeNorm(size))
+            self.after.append(BatchNorm(size))
         if not raw:
             self.after.append(nn.ReLU())
         if not last:

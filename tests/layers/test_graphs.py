@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from chiasm.batch import SceneGraph
+from chiasm.layers.batch_norm import BatchNorm
 from chiasm.layers.context import ContextStep
 from chiasm.layers.convolutions import Convolution, Sizes, convolution, convolution_names
-from chiasm.layers.graphs import GraphNorm, Graphs, NodeNorm, graphs_of, graphs_of_examples
+from chiasm.layers.graphs import GraphNorm, Graphs, graphs_of, graphs_of_examples
 from chiasm.layers.recording import Tap, record
 from chiasm.models.graphvqa import GraphLayer
 
@@ -256,7 +257,7 @@ def test_a_graph_without_nodes_is_pooled_to_zero() -> None:
 
 
 def test_several_nodes_are_normed_as_a_batch_and_one_by_the_running_statistics() -> None:
-    ours, theirs = NodeNorm(2), nn.BatchNorm1d(2)
+    ours, theirs = BatchNorm(2), nn.BatchNorm1d(2)
     assert torch.equal(ours(NODES), theirs(NODES))
     assert all(torch.equal(a, b) for a, b in zip(ours.buffers(), theirs.buffers(), strict=True))
     before = [buffer.clone() for buffer in ours.buffers()]
@@ -281,4 +282,4 @@ def test_sizes_that_cannot_be_are_refused() -> None:
 
 def test_two_layers_of_theta_are_those_of_the_appendix() -> None:
     kinds = [type(part).__name__ for part in layer("gine", theta_layers=2).further]  # type: ignore[union-attr]
-    assert kinds == ["ReLU", "Linear", "ReLU", "NodeNorm"]
+    assert kinds == ["ReLU", "Linear", "ReLU", "BatchNorm"]

@@ -32,7 +32,7 @@ def test_a_division_that_does_not_shrink_is_refused() -> None:
 
 def test_each_hidden_layer_is_linear_norm_relu_dropout() -> None:
     kinds = [type(layer) for layer in Mlp(8, [4, 2], 1).hidden]
-    assert kinds == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout] * 2
+    assert kinds == [nn.Linear, nn.BatchNorm, nn.ReLU, nn.Dropout] * 2
 
 
 def test_weights_are_xavier_uniform_with_the_gain_of_what_follows() -> None:
@@ -43,8 +43,12 @@ def test_weights_are_xavier_uniform_with_the_gain_of_what_follows() -> None:
     assert mlp.output.weight.abs().max().item() == pytest.approx((6 / 300) ** 0.5, rel=1e-3)
 
 
-def test_a_training_batch_of_one_row_is_refused_and_says_what_to_do() -> None:
-    with pytest.raises(ValueError, match="drop_last"):
-        Mlp(8, [4], 2)(torch.zeros(1, 8))
-    assert Mlp(8, [4], 2).eval()(torch.zeros(1, 8)).shape == (1, 2)
-    assert Mlp(8, [4], 2, batch_norm=False)(torch.zeros(1, 8)).shape == (1, 2)
+def test_a_training_batch_of_one_row_is_normed_by_the_running_statistics() -> None:
+    torch.manual_seed(0)
+    mlp = Mlp(8, [4], 2, dropout=0.0)
+    mlp(3 + torch.randn(64, 8))
+    row = torch.randn(1, 8)
+    held = {name: tensor.clone() for name, tensor in mlp.state_dict().items()}
+    trained = mlp(row)
+    torch.testing.assert_close(trained, mlp.eval()(row))
+    assert all(torch.equal(held[name], tensor) for name, tensor in mlp.state_dict().items())

@@ -174,7 +174,7 @@ def test_the_released_gcn_and_gine_run_without_their_convolution() -> None:
         assert all(layer.convolution is None for layer in built.reasoning)
         assert not built.instructs
     kinds = [type(part).__name__ for part in built.reasoning.layers()[0].after]
-    assert kinds == ["NodeNorm", "ReLU", "Dropout"]
+    assert kinds == ["BatchNorm", "ReLU", "Dropout"]
     assert len(built.reasoning.layers()[-1].after) == 0
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from chiasm.layers.batch_norm import BatchNorm
 from chiasm.layers.convolutions import ConditionedLinear, Convolution, Sizes
-from chiasm.layers.graphs import Graphs, NodeNorm
+from chiasm.layers.graphs import Graphs
 
 
 class GraphIsomorphism(Convolution):
@@ -28,7 +29,7 @@ class GraphIsomorphism(Convolution):
         if sizes.theta_layers == 2 or sizes.released:
             self.further.extend([nn.ReLU(), nn.Linear(sizes.output, sizes.output)])
         if sizes.theta_layers == 2 and not sizes.released:
-            self.further.extend([nn.ReLU(), NodeNorm(sizes.output)])
+            self.further.extend([nn.ReLU(), BatchNorm(sizes.output)])
 
     def forward(self, nodes: Tensor, edges: Tensor, graphs: Graphs, instruction: Tensor | None) -> Tensor:
         """(N, F), edges' features (rows, F), (B, F') -> (N, D)."""

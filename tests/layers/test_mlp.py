@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from chiasm.layers.batch_norm import BatchNorm
 from chiasm.layers.mlp import Mlp, shrinking_sizes
 
 
@@ -32,7 +33,7 @@ def test_a_division_that_does_not_shrink_is_refused() -> None:
 
 def test_each_hidden_layer_is_linear_norm_relu_dropout() -> None:
     kinds = [type(layer) for layer in Mlp(8, [4, 2], 1).hidden]
-    assert kinds == [nn.Linear, nn.BatchNorm, nn.ReLU, nn.Dropout] * 2
+    assert kinds == [nn.Linear, BatchNorm, nn.ReLU, nn.Dropout] * 2
 
 
 def test_weights_are_xavier_uniform_with_the_gain_of_what_follows() -> None:

@@ -19,12 +19,9 @@ SAME = {
     ),
 }
 DIFFERENT = {
-    "color": ("Are the {x} and the {y} of different colors?", "Is the {x} a different color than the {y}?"),
-    "size": ("Are the {x} and the {y} of different sizes?", "Is the {x} a different size than the {y}?"),
-    "material": (
-        "Are the {x} and the {y} made of different materials?",
-        "Is the {x} made of a different material than the {y}?",
-    ),
+    "color": ("Are the {x} and the {y} of different colors?",),
+    "size": ("Are the {x} and the {y} of different sizes?",),
+    "material": ("Are the {x} and the {y} made of different materials?",),
 }
 POSITIONS = {
     "further left": ("to the left of", "Which is further left, the {x} or the {y}?"),

@@ -61,7 +61,10 @@ def evaluate(
     if metrics is not None:
         Path(metrics).parent.mkdir(parents=True, exist_ok=True)
         skipped = [str(error) for error in policy.skipped]
-        record = {"examples": len(dataset), "split": split, "skipped_rows": skipped, "metrics": measured}
+        was_read = data is None or isinstance(data, str | Path)
+        read_with = dict(bundle.recipe.data.options) if was_read else {}
+        record = {"examples": len(dataset), "split": split, "data_options": read_with, "skipped_rows": skipped}
+        record["metrics"] = measured
         write_json(Path(metrics), record | noted(bundle.task))
     return measured
 

@@ -34,7 +34,9 @@ def test_the_official_consistency_counts_entailed_questions_that_are_not_balance
     for name, words in (("balanced", ()), ("all", ("--set", ALL))):
         out = data / f"{name}.json"
         assert chiasm("evaluate", trained / "bundle", "--data", data, "--split", "test", "--out", out, *words) == 0
-        found.append(json.loads(out.read_text())["metrics"])
+        record = json.loads(out.read_text())
+        found.append(record["metrics"])
+        assert record["data_options"].get("all_questions", []) == (["test"] if words else [])
     balanced, official = found
     assert balanced["entailed_known"]["value"] == 0.0
     assert "consistency" not in balanced

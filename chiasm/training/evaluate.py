@@ -63,8 +63,8 @@ def evaluate(
         skipped = [str(error) for error in policy.skipped]
         was_read = data is None or isinstance(data, str | Path)
         read_with = dict(bundle.recipe.data.options) if was_read else {}
-        record = {"examples": len(dataset), "split": split, "data_options": read_with, "skipped_rows": skipped}
-        record["metrics"] = measured
+        record: dict[str, Any] = {"examples": len(dataset), "split": split}
+        record |= {"data_options": read_with, "skipped_rows": skipped, "metrics": measured}
         write_json(Path(metrics), record | noted(bundle.task))
     return measured
 

@@ -1,11 +1,15 @@
 """Beam search for many images at once, beside the loop over images that captioning repositories run.
 
     python benchmarks/beam.py [--images 64] [--beams 5 10] [--words 16]
+    python benchmarks/beam.py --bundle runs/multi30k_de_en/bundle --data MULTI30K
 
 An Up-Down decoder with random weights (36 regions of 2,048 numbers, 10,000 words, hidden size 512), one thread. The
 loop takes one image at a time, copies its features for every beam, sorts the whole vocabulary at every word and keeps a
 dictionary for every candidate; it is written from the way such repositories work, and is not one of them. All variants
 must write the same sentences, which is checked.
+
+With `--bundle` a trained model's own sentences, which end at different places: with and without those that are done
+leaving the batch.
 """
 
 from __future__ import annotations
@@ -22,12 +26,15 @@ import torch
 from chiasm.batch import Batch, Regions
 from chiasm.data.words import END, PAD, START, UNKNOWN
 from chiasm.heads.decode import State
+from chiasm.heads.decode import beam as search_file
 from chiasm.heads.decode.beam import BeamSearch
 from chiasm.heads.decode.limits import Limits
 from chiasm.layers import kernels
 from chiasm.models import up_down
 from chiasm.models._words import WritingModel
 from chiasm.objectives.words import next_word
+from chiasm.training.bundle import Bundle
+from chiasm.training.data import BadRowPolicy, read_named
 
 REGIONS, FEATURES, VOCABULARY, HIDDEN = 36, 2048, 10_000, 512
 
@@ -125,6 +132,34 @@ def measure(beam: int, count: int, words: int, rounds: int, loop_images: int) ->
     return found
 
 
+def leaving(folder: Path, data: Path, count: int, rounds: int) -> dict[str, float]:
+    """Seconds for the validation sentences when those that are done stay in the batch, and when they leave it."""
+    bundle = Bundle.load(folder)
+    examples = read_named(bundle.recipe, data, bundle.recipe.data.validation, BadRowPolicy("stop"))[:count]
+    dataset = bundle.dataset(examples)
+    batches = torch.argsort(dataset.lengths()).split(128)
+    model, kept = bundle.model.eval(), search_file.LEAVING
+
+    def written() -> list[list[int]]:
+        with torch.inference_mode():
+            found = [model(dataset.batch(rows)).states["generated"][:, 0].tolist() for rows in batches]
+        return [[word for word in row if word != PAD] for rows in found for row in rows]
+
+    times: dict[str, list[float]] = {"stay": [], "leave": []}
+    sentences = {}
+    for _ in range(rounds):
+        for name, part in (("stay", 1), ("leave", kept)):  # 1: never
+            search_file.LEAVING = part
+            took, sentences[name] = seconds(written, 1)
+            times[name].append(took)
+    search_file.LEAVING = kept
+    same = sum(a == b for a, b in zip(sentences["stay"], sentences["leave"], strict=True))
+    found = {name: min(values) for name, values in times.items()}
+    print(f"{len(examples)} sentences, {same} the same; all stay {found['stay']:.1f} s, ", end="")
+    print(f"those that are done leave {found['leave']:.1f} s, x{found['stay'] / found['leave']:.2f}")
+    return found | {"same": same / len(examples)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=64)
@@ -133,8 +168,14 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/beam.json"))
+    parser.add_argument("--bundle", type=Path, help="a trained translation or captioning model")
+    parser.add_argument("--data", type=Path, help="its data")
+    parser.add_argument("--sentences", type=int, default=384, help="of its validation split")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.bundle is not None:
+        leaving(args.bundle, args.data, args.sentences, args.rounds)
+        return
     print(f"kernel: {kernels.choice()}; one thread; processor time, least of {args.rounds} rounds")
     results = {}
     for beam in args.beams:

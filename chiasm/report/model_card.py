@@ -73,6 +73,8 @@ def _measured(bundle: Bundle) -> Iterator[str]:
         table: Table = metrics_table(shown, title=f"{split}, with 95 % intervals")
         more = f"\n\nand {len(estimates) - SHOWN} more in metrics.json" if len(estimates) > SHOWN else ""
         yield table.to_markdown() + more
+    for name, note in (bundle.metrics.get("notes") or {}).items():
+        yield f"{name}: {note}"
 
 
 def _data(bundle: Bundle) -> str:

@@ -65,6 +65,7 @@ def report_of_run(
         recipe=bundle.recipe.to_toml(),
         data={**{f"{name} examples": count for name, count in record["examples"].items()}, **world},
         environment=record["environment"],
+        notes=[f"{name}: {note}" for name, note in record.get("notes", {}).items()],
     )
 
 

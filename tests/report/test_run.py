@@ -48,6 +48,11 @@ def test_a_run_is_read_back_from_its_folder(tmp_path: Path) -> None:
     assert "A demo" in render(report)
 
 
+def test_it_says_how_metrics_were_counted(tmp_path: Path) -> None:
+    counted = {**RECORD, "notes": {"bleu": "sacrebleu case:lc|tok:13a"}}
+    assert "bleu: sacrebleu case:lc|tok:13a" in render(report_of_run(write(tmp_path, counted)))
+
+
 def test_printed_numbers_are_shown_for_real_data_only(tmp_path: Path) -> None:
     assert report_of_run(write(tmp_path, RECORD)).paper == {}
     assert report_of_run(write(tmp_path, {**RECORD, "generated_world": None})).paper == {"accuracy": 60.0}

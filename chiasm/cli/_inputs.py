@@ -24,6 +24,17 @@ class OnError(StrEnum):
     skip = "skip"
 
 
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A name from `chiasm recipes list`, or a file that ends in .toml.")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one key of the recipe; may be repeated."),
+]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle folder that training left.")]
 Images = Annotated[
     list[Path] | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import OnError, changed_recipe, show_guesses
+from chiasm.cli._inputs import Data, OnError, RecipeName, Settings, changed_recipe, show_guesses
 
 
 def check(
@@ -75,17 +75,9 @@ def sources(
 
 
 def preview(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A name from `chiasm recipes list`, or a file that ends in .toml.")
-    ],
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one key of the recipe; may be repeated."),
-    ] = None,
+    recipe: RecipeName,
+    data: Data = None,
+    settings: Settings = None,
     rows: Annotated[int, typer.Option(min=1, help="Of the answers, the commonest so many are named.")] = 10,
     on_error: Annotated[OnError, typer.Option(help="Rows that cannot be used: stop and name them, or go on.")] = (
         OnError.stop

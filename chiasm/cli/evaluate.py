@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chiasm.cli._inputs import Bundle, OnError, Store
+from chiasm.cli._inputs import Bundle, Data, OnError, Store
 
 if TYPE_CHECKING:
     from chiasm.training.bundle import Bundle as LoadedBundle
@@ -24,10 +24,6 @@ class Precision(StrEnum):
     int8 = "int8"
 
 
-Data = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
-]
 Split = Annotated[
     str | None, typer.Option(help="A split of the data.  [default: the recipe's test split, else validation]")
 ]

@@ -7,15 +7,12 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import Bundle
+from chiasm.cli._inputs import Bundle, Data
 
 
 def command(
     bundle: Bundle,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
-    ] = None,
+    data: Data = None,
     split: Annotated[
         str | None, typer.Option(help="A split of the data.  [default: the recipe's test split, else validation]")
     ] = None,

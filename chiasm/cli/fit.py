@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import OnError
+from chiasm.cli._inputs import OnError, Settings
 
 
 def command(
@@ -18,10 +18,7 @@ def command(
         typer.Option("--column", metavar="COLUMN=ROLE", help="text, number, category or ignore; else guessed."),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the run goes.")] = Path("runs/fit"),
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one key of the recipe; may be repeated."),
-    ] = None,
+    settings: Settings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is already in --out.")] = False,
     on_error: Annotated[OnError, typer.Option(help="Bad rows: stop and name them, or leave them out.")] = OnError.stop,
 ) -> None:

@@ -7,20 +7,16 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import changed_recipe
+from chiasm.cli._inputs import Data, RecipeName, Settings, changed_recipe
 
 
 def command(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A name from `chiasm recipes list`, or a .toml file.")
-    ],
-    data: Annotated[Path | None, typer.Option("--data", help="The data; without it, the generated world.")] = None,
+    recipe: RecipeName,
+    data: Data = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder; runs/RECIPE-folds by default.")] = None,
     folds: Annotated[int, typer.Option("--folds", min=2, help="How many.")] = 4,
     seed: Annotated[int, typer.Option("--seed", help="Of the division into folds.")] = 5,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change an option; repeatable.")
-    ] = None,
+    settings: Settings = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the folds in --out stopped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over former runs in the folder.")] = False,
 ) -> None:

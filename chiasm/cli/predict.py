@@ -70,7 +70,6 @@ def command(
       chiasm predict runs/gqa/bundle --rows few.csv --evidence --out answers.jsonl
     """
     from chiasm.cli._show import written
-    from chiasm.explain.explanation import Explanation
     from chiasm.serve.incoming import in_order
     from chiasm.serve.predictor import Predictor
 
@@ -81,9 +80,7 @@ def command(
     if single or rows is None:
         roles = example_roles(image, text, graph)
         answer = predictor.explain(**roles, top_k=top_k) if evidence else predictor.predict(**roles, top_k=top_k)
-        said = answer.prediction if isinstance(answer, Explanation) else answer
-        for label, probability in said.alternatives or ((said.answer, said.probability),):
-            print(f"{probability:7.1%}  {label}")
+        _print_all(answer)
         _write([answer], out)
     else:
         entries = read_and_show(rows, column, on_error.value, predictor.bundle.recipe)
@@ -96,6 +93,15 @@ def command(
         done, failed = _write(answers, out, show=SHOWN)
         print(f"{done} answered, {failed} could not be answered")
     written(out)
+
+
+def _print_all(answer: Prediction | Explanation) -> None:
+    """The answers to one example, best first."""
+    from chiasm.explain.explanation import Explanation
+
+    said = answer.prediction if isinstance(answer, Explanation) else answer
+    for label, probability in said.alternatives or ((said.answer, said.probability),):
+        print(f"{probability:7.1%}  {label}")
 
 
 def _write(answers: Iterable[Answered], out: Path, *, show: int = 0) -> tuple[int, int]:

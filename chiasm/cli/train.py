@@ -7,24 +7,16 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import OnError, changed_recipe, show_guesses
+from chiasm.cli._inputs import Data, OnError, RecipeName, Settings, changed_recipe, show_guesses
 
 
 def command(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A name from `chiasm recipes list`, or a file that ends in .toml.")
-    ],
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Folder or file with the data; without it, the recipe's generated world."),
-    ] = None,
+    recipe: RecipeName,
+    data: Data = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where the run goes.  [default: runs/<recipe>]")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one key of the recipe; may be repeated."),
-    ] = None,
+    settings: Settings = None,
     seed: Annotated[int | None, typer.Option(help="Short for --set training.seed=N.  [default: the recipe's]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on exactly where the run in --out stopped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is already in --out.")] = False,

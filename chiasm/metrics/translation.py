@@ -41,7 +41,8 @@ def _metric(lowercase: bool) -> Any:
         from sacrebleu.metrics.bleu import BLEU
     except ImportError as error:
         raise ImportError("BLEU of translations needs sacrebleu: pip install 'chiasm[translation]'") from error
-    return BLEU(lowercase=lowercase, tokenize=TOKENIZE)
+    # force: no warning that sentences look tokenised; a model writes words with spaces between, and both sides are cut.
+    return BLEU(lowercase=lowercase, tokenize=TOKENIZE, force=True)
 
 
 def _tokens(metric: Any, text: str, lowercase: bool) -> str:

@@ -41,6 +41,8 @@ NAMED = {
     "boxes": ("boxes", "bboxes", "box", "bbox", "regions"),
     "graph": ("graph", "scene_graph", "scenegraph"),
 }
+# Names of columns that are text also when few of their cells differ, as when one question is asked of many images.
+TEXTS = ("text", "question", "sentence", "statement", "caption", "review", "query", "utterance")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def guess_columns(raw: RawRows) -> list[ColumnGuess]:
     guesses = []
     for column, values in cells.items():
         there = [v for v in values if not is_missing(v) and v != ""]
-        role, reason = named.get(column) or _role_of_values(there, raw.folder)
+        role, reason = named.get(column) or _role_of_values(there, raw.folder, is_text=_plain(column) in TEXTS)
         missing = 1 - len(there) / max(len(values), 1)
         guesses.append(ColumnGuess(column, role, reason, _shown(there[0]) if there else "", missing))
     return guesses
@@ -151,7 +153,7 @@ def _read(value: Any) -> Any:
         return value
 
 
-def _role_of_values(values: Sequence[Any], folder: Path | None) -> tuple[str, str]:
+def _role_of_values(values: Sequence[Any], folder: Path | None, *, is_text: bool) -> tuple[str, str]:
     """(role, reason) from the cells that are there."""
     if not values:
         return "ignore", "all cells are empty"
@@ -165,7 +167,7 @@ def _role_of_values(values: Sequence[Any], folder: Path | None) -> tuple[str, st
         return "info", f"its cells are of type {type(values[0]).__name__}"
     words = sum(len(v.split()) for v in values) / len(values)
     distinct = len(set(values))
-    if words >= 3 and (distinct > 20 or distinct > len(values) / 2):
+    if words >= 3 and (is_text or distinct > 20 or distinct > len(values) / 2):
         return "text", f"{words:.0f} words a cell"
     if distinct <= max(2, len(values) / 2):
         return "category", f"{distinct} different words"

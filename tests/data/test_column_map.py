@@ -88,6 +88,9 @@ def test_guesses_are_shown_with_reason_sample_and_missing_share() -> None:
         ("tags", [["a"], ["b"]], "info"),
         ("photos", [["a.png", "b.png"], ["c.png"]], "image"),
         ("photo", ["all.zip::a", "all.zip::b"], "image"),
+        ("question", ["is it red or blue?"] * 30, "text"),
+        ("hint", ["is it red or blue?"] * 30, "category"),
+        ("question", ["first", "second"] * 15, "category"),
     ],
 )
 def test_roles_are_guessed_from_name_and_values(column: str, values: list[Any], role: str) -> None:

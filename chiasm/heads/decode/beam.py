@@ -24,9 +24,7 @@ from chiasm.heads.decode import Generated, State, Step, ranked
 from chiasm.heads.decode.continuations import best, normalisers
 from chiasm.heads.decode.limits import NEVER, Limits
 
-LEAVING = (
-    4  # images leave when so large a part of them (a quarter) is done: copying what the others read costs time too
-)
+LEAVING = 4  # images leave when a quarter of them is done: copying what the others read costs time too
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How fast region features are read, beside LXMERT's loader of base64 in TSV, which reads everything first.
 
-    python benchmarks/features.py [--images 2000] [--batches 300] [--folder DIR]
+    python benchmarks/features.py [--images 2000] [--batches 300] [--threads 1] [--folder DIR]
 
 36 regions of 2048 numbers an image, made up, the same in every file. Each reader runs in a process of its own:
 open (until the first image can be asked for), images a second in random batches of 32 as a model takes them (float32
@@ -114,9 +114,9 @@ def resident() -> tuple[float, float]:
     return tuple(int(fields[key].split()[0]) / 1024 for key in ("VmRSS", "RssAnon"))  # type: ignore[return-value]
 
 
-def measure(name: str, folder: Path, images: int, batches: int, answers: Any) -> None:
+def measure(name: str, folder: Path, images: int, batches: int, threads: int, answers: Any) -> None:
     """Runs in a process of its own; puts a dictionary of numbers into the queue."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     before = resident()
     started = time.perf_counter()
     gather = open_tsv(folder) if name == "TSV" else open_store(folder / name)
@@ -163,6 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--batches", type=int, default=300)
+    parser.add_argument("--threads", type=int, default=1, help="of torch; TSV's reader is Python and uses one")
     parser.add_argument("--folder", type=Path, help="where to write (about 1 MB an image); default: a temporary folder")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     options = parser.parse_args()
@@ -170,10 +171,11 @@ def main() -> None:
         folder = Path(name)
         write_all(folder, options.images)
         table = [
-            in_a_process(reader, folder, options.images, options.batches) for reader in ("TSV", "float32", "float16")
+            in_a_process(reader, folder, options.images, options.batches, options.threads)
+            for reader in ("TSV", "float32", "float16")
         ]
     tsv = table[0]
-    print(f"{options.images} images, {REGIONS} x {SIZE}, random batches of {BATCH}, one thread")
+    print(f"{options.images} images, {REGIONS} x {SIZE}, random batches of {BATCH}, {options.threads} threads")
     head = f"{'reader':<9}{'open ms':>10}{'x TSV':>9}{'images/s':>11}{'best':>9}{'per CPU s':>11}{'x TSV':>7}"
     print(f"{head}{'MB':>8}{'own':>8}")
     for line in table:

@@ -82,7 +82,8 @@ def test_vqa_annotations_tell_the_types_of_question_and_answer(scenes: Files) ->
         answer = entry["multiple_choice_answer"]
         expected = "yes/no" if answer in ("yes", "no") else "number" if answer.isdigit() else "other"
         assert entry["answer_type"] == expected
-        assert asked[entry["question_id"]]["question"].lower().startswith(entry["question_type"])
+        start = "besides the " if entry["question_type"] == "none of the above" else entry["question_type"]
+        assert asked[entry["question_id"]]["question"].lower().startswith(start)
         types[expected] += 1
     assert types.keys() == {"yes/no", "number", "other"}
 

@@ -18,11 +18,7 @@ SAME = {
         "Is the {x} made of the same material as the {y}?",
     ),
 }
-DIFFERENT = {
-    "color": ("Are the {x} and the {y} of different colors?",),
-    "size": ("Are the {x} and the {y} of different sizes?",),
-    "material": ("Are the {x} and the {y} made of different materials?",),
-}
+DIFFERENT = "Do the {x} and the {y} differ in {kind}?"
 POSITIONS = {
     "further left": ("to the left of", "Which is further left, the {x} or the {y}?"),
     "further right": ("to the right of", "Which is further right, the {x} or the {y}?"),
@@ -57,7 +53,7 @@ def compare_attribute(index: SceneIndex, rng: Random) -> Question | None:
     values = index.things[first].value(kind), index.things[second].value(kind)
     made = "made of " if kind == "material" else ""
     return finish(
-        rng.choice((SAME if asks_same else DIFFERENT)[kind]),
+        rng.choice(SAME[kind]) if asks_same else DIFFERENT.replace("{kind}", kind),
         {"x": (found.text, first), "y": (other.text, second)},
         answer=answer,
         kind=("compare_attribute", "compare", "attr"),

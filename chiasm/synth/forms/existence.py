@@ -7,7 +7,7 @@ from random import Random
 from chiasm.synth import world
 from chiasm.synth.forms.attributes import KINDS, claim, free_size, other_values
 from chiasm.synth.programs import Program
-from chiasm.synth.question import Question, exists, finish, properties_of
+from chiasm.synth.question import Question, Slot, exists, finish, properties_of
 from chiasm.synth.refer import Phrase, SceneIndex, article, numbers, phrase, plural
 
 PAIRS = (
@@ -19,6 +19,7 @@ PAIRS = (
     ("size", "color"),
 )
 PAIR_FREQUENCIES = (5.0, 2.0, 2.0, 1.0, 1.0, 1.0)
+BESIDES = 0.5  # how often another thing is named first
 
 
 def _absent(index: SceneIndex, rng: Random, kinds: tuple[str, ...]) -> Phrase | None:
@@ -47,12 +48,22 @@ def _both(index: SceneIndex, rng: Random) -> tuple[Phrase, Phrase] | None:
     return None if absent is None else (_present(index, rng, kinds), absent)
 
 
+def _besides(index: SceneIndex, rng: Random, both: tuple[Phrase, Phrase]) -> tuple[Phrase, int] | None:
+    """Another thing of the scene with nothing in common with what `both` say, whichever of them will be asked for."""
+    number = rng.randrange(len(index.things))
+    found = index.refer(number, rng)
+    if found is None or index.denoted(both[0].properties) >> number & 1:
+        return None
+    return None if set(found.properties) & {*both[0].properties, *both[1].properties} else (found, number)
+
+
 def exist(index: SceneIndex, rng: Random) -> Question | None:
-    """Is there a red cube?"""
+    """Is there a red cube? Besides the small ball, is there a red cube?"""
     both = _both(index, rng)
     if both is None:
         return None
     found = both[rng.random() < 0.5]
+    known = _besides(index, rng, both) if rng.random() < BESIDES else None
     matches = numbers(index.denoted(found.properties))
     program = Program()
     program.add("exist", "?", program.select(found, *matches))
@@ -63,15 +74,19 @@ def exist(index: SceneIndex, rng: Random) -> Question | None:
             ("Are there any {x}?", plural(found.text)),
         )
     )
+    slots: dict[str, Slot] = {"x": (noun, matches[0]) if matches else noun}
+    if known is not None:  # what is asked for comes second; what comes first decides nothing
+        form = f"Besides the {{y}}, {form[0].lower()}{form[1:]}"
+        slots["y"] = (known[0].text, known[1])
     answer = "yes" if matches else "no"
     return finish(
         form,
-        {"x": (noun, matches[0]) if matches else noun},
+        slots,
         answer=answer,
         kind=("exist", "verify", "obj"),
         steps=program.steps,
         statement=f"{answer}, there is {article(found.text) if matches else 'no ' + found.text}.",
-        gives=exists(found) if matches else frozenset(),
+        gives=exists(*([found] if matches else []), *([known[0]] if known else [])),
         needs=exists(found) if matches else None,
     )
 

@@ -190,7 +190,7 @@ def _verify_existence(index: SceneIndex, rng: Random) -> Question | None:
         kind=("verify_relation", "verify", "rel"),
         steps=program.steps,
         statement=f"{answer}, there is {there} {said} the {anchor.text}.",
-        gives=exists(anchor, found),
+        gives=exists(anchor, found) if matches else exists(anchor),  # "no" says nothing of such things elsewhere
     )
 
 

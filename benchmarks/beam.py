@@ -4,9 +4,9 @@
     python benchmarks/beam.py --bundle runs/multi30k_de_en/bundle --data MULTI30K
 
 An Up-Down decoder with random weights (36 regions of 2,048 numbers, 10,000 words, hidden size 512), one thread. The
-loop takes one image at a time, copies its features for every beam, sorts the whole vocabulary at every word and keeps a
-dictionary for every candidate; it is written from the way such repositories work, and is not one of them. All variants
-must write the same sentences, which is checked.
+loop takes one image at a time, copies its features for every beam, gives each LSTM one long input with torch's cell,
+sorts the whole vocabulary at every word and keeps a dictionary for every candidate; it is written from the way such
+repositories work, and is not one of them. All variants must write the same sentences, which is checked.
 
 With `--bundle` a trained model's own sentences, which end at different places: with and without those that are done
 leaving the batch.
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from chiasm.batch import Batch, Regions
 from chiasm.data.words import END, PAD, START, UNKNOWN
@@ -30,6 +31,7 @@ from chiasm.heads.decode import beam as search_file
 from chiasm.heads.decode.beam import BeamSearch
 from chiasm.heads.decode.limits import Limits
 from chiasm.layers import kernels
+from chiasm.layers.cells import LSTMCell
 from chiasm.models import up_down
 from chiasm.models._words import WritingModel
 from chiasm.objectives.words import next_word
@@ -39,15 +41,15 @@ from chiasm.training.data import BadRowPolicy, read_named
 REGIONS, FEATURES, VOCABULARY, HIDDEN = 36, 2048, 10_000, 512
 
 
-def decoder(seed: int = 0) -> WritingModel:
+def decoder(seed: int = 0) -> up_down.UpDown:
     """Up-Down with random weights, the last layer's enlarged, so that its distributions are not flat."""
     torch.manual_seed(seed)
     config = up_down.Config(
         num_words=VOCABULARY, feature_size=FEATURES, embedding_size=HIDDEN, hidden_size=HIDDEN, attention_size=HIDDEN
     )
-    model: WritingModel = up_down.Model(config, {"words": next_word}).eval()
+    model = up_down.Model(config, {"words": next_word}).eval()
     with torch.no_grad():
-        model.targets.weight.mul_(30)  # type: ignore[operator, union-attr]
+        model.targets.weight.mul_(30)
     return model
 
 
@@ -58,23 +60,59 @@ def images(count: int, seed: int = 1) -> Batch:
     return Batch(regions=Regions(features, torch.rand(count, REGIONS, 4, generator=generator)))
 
 
-def one_by_one(model: WritingModel, batch: Batch, beam: int, words: int) -> list[list[int]]:
+class Plain:
+    """The same decoder as captioning repositories write it: picture and last word are inputs at every step."""
+
+    def __init__(self, model: up_down.UpDown) -> None:
+        self.model = model
+        self.top_down, self.language = _cell(model.top_down), _cell(model.language)
+
+    def start(self, image: Batch) -> State:
+        """As the model's, but with the picture's mean itself in memory."""
+        state = self.model.start(image)
+        assert image.regions is not None
+        whole = torch.relu(self.model.whole(image.regions.features.mean(1)))
+        return State(state.memory | {"whole": whole}, {name: t[:, 0] for name, t in state.beams.items()})
+
+    def step(self, state: State, words: Tensor) -> tuple[Tensor, State]:
+        """(rows,) -> scores (rows, V)."""
+        model, memory, beams = self.model, state.memory, state.beams
+        given = torch.cat([beams["h2"], memory["whole"], torch.relu(model.words(words))], 1)
+        h1, c1 = self.top_down(given, (beams["h1"], beams["c1"]))
+        _, seen = model.attention(h1[:, None], memory["keys"], memory["parts"], memory["mask"])
+        h2, c2 = self.language(torch.cat([seen[:, 0], h1], 1), (beams["h2"], beams["c2"]))
+        return model.targets(h2), state.after(h1=h1, c1=c1, h2=h2, c2=c2)
+
+
+def _cell(cell: LSTMCell) -> nn.LSTMCell:
+    """Torch's cell with the same weights."""
+    weight = torch.cat([cell.input.weight, *(layer.get_parameter("weight") for layer in cell.earlier)], 1)
+    found = nn.LSTMCell(weight.shape[1], cell.hidden.in_features)
+    with torch.no_grad():
+        for mine, theirs in ((found.weight_ih, weight), (found.weight_hh, cell.hidden.weight)):
+            mine.copy_(theirs)
+        found.bias_ih.copy_(cell.input.bias)
+        found.bias_hh.copy_(cell.hidden.bias)
+    return found
+
+
+def one_by_one(model: Plain, batch: Batch, beam: int, words: int) -> list[list[int]]:
     """The best sentence of each image, image after image."""
     return [_one(model, batch[i], beam, words) for i in range(len(batch))]
 
 
-def _one(model: WritingModel, image: Batch, beam: int, words: int) -> list[int]:
+def _one(model: Plain, image: Batch, beam: int, words: int) -> list[int]:
     copies = image[torch.zeros(beam, dtype=torch.int64)]
     assert copies.regions is not None
     state = model.start(copies)
     said: list[dict[str, Any]] = [{"words": [], "p": 0.0}]
     finished: list[dict[str, Any]] = []
     for place in range(words):
-        before = torch.full((beam, 1), START)
+        before = torch.full((beam,), START)
         for row, candidate in enumerate(said):
             before[row] = candidate["words"][-1] if candidate["words"] else START
         scores, state = model.step(state, before)
-        logs = scores[:, 0].log_softmax(-1)
+        logs = scores.log_softmax(-1)
         logs[:, [PAD, START, UNKNOWN]] = -torch.inf
         values, order = torch.sort(logs, 1, descending=True)
         candidates = []
@@ -114,11 +152,12 @@ def seconds(work: Callable[[], list[list[int]]], rounds: int) -> tuple[float, li
 def measure(beam: int, count: int, words: int, rounds: int, loop_images: int) -> dict[str, float]:
     """Images per second of the loop, of the batched search, and of it with the faster matrix kernel."""
     model, batch = decoder(), images(count)
+    plain = Plain(model)
     few = batch[:loop_images]
     found: dict[str, float] = {}
     with torch.inference_mode():
         with kernels.using("default"):
-            took, loop = seconds(lambda: one_by_one(model, few, beam, words), rounds)
+            took, loop = seconds(lambda: one_by_one(plain, few, beam, words), rounds)
             found["loop"] = loop_images / took
             took, all_at_once = seconds(lambda: together(model, batch, beam, words), rounds)
             found["batched"] = count / took

@@ -6,6 +6,8 @@ A decoder calls a cell once for every word, with few rows: keeping the weights i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -16,17 +18,27 @@ class LSTMCell(nn.Module):
     """i, f, o = sigmoid(...), g = tanh(...) of W x + U h + b;  c' = f c + i g,  h' = o tanh(c').
 
     Gates are in torch's order (i, f, g, o), and so are the initial weights: uniform in +-1 / sqrt(hidden_size).
+
+    `earlier` are further inputs, x = [x; e_0; e_1; ...], of which it is known before the step what they add to the
+    gates: `before(n, e_n)`. A picture adds the same at every word, and all words of a sentence, or the different ones
+    of many beams, are multiplied at once.
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    def __init__(self, input_size: int, hidden_size: int, earlier: Sequence[int] = ()) -> None:
         super().__init__()
         self.input = Linear(input_size, 4 * hidden_size)
+        self.earlier = nn.ModuleList(Linear(size, 4 * hidden_size, bias=False) for size in earlier)
         self.hidden = Linear(hidden_size, 4 * hidden_size)
         _initialise(self, hidden_size)
 
-    def forward(self, x: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """(..., F), (..., D), (..., D) -> the next hidden state and memory (..., D)."""
-        i, f, g, o = (self.input(x) + self.hidden(hidden)).chunk(4, -1)
+    def before(self, number: int, x: Tensor) -> Tensor:
+        """(..., F_n) -> (..., 4 D): what the earlier input `number` adds to the gates."""
+        added: Tensor = self.earlier[number](x)
+        return added
+
+    def forward(self, x: Tensor, hidden: Tensor, memory: Tensor, *added: Tensor) -> tuple[Tensor, Tensor]:
+        """(..., F), (..., D), (..., D), of `before` (..., 4 D) each -> the next hidden state and memory (..., D)."""
+        i, f, g, o = sum(added, self.input(x) + self.hidden(hidden)).chunk(4, -1)
         memory = torch.sigmoid(f) * memory + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(memory), memory
 

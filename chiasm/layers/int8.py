@@ -29,13 +29,14 @@ def pack(weight: Tensor) -> Packed:
     return Packed(values.t(), scale[:, 0])
 
 
-def linear(x: Tensor, packed: Packed, bias: Tensor, then: str) -> Tensor:
+def linear(x: Tensor, packed: Packed, bias: Tensor | None, then: str) -> Tensor:
     """(..., F) -> (..., D): x W^T + b in 8 bits, then "none" or "gelu"; float32."""
     rows = x.reshape(-1, x.shape[-1]).float()  # (N, F)
     scale = _scale(rows)  # (N, 1)
     values = (rows / scale).round_().to(torch.int8)
     y = torch._int_mm(values, packed.values).float()  # (N, D)
-    y = torch.addcmul(bias, y.mul_(scale), packed.scale, out=y)
+    y.mul_(scale)
+    y = y.mul_(packed.scale) if bias is None else torch.addcmul(bias, y, packed.scale, out=y)
     y = nn.functional.gelu(y) if then == "gelu" else y
     return y.view(*x.shape[:-1], -1)
 

@@ -26,8 +26,8 @@ class Linear(nn.Linear):
     state and is never saved.
     """
 
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__(in_features, out_features)
+    def __init__(self, in_features: int, out_features: int, *, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias)
         self.precision: Precision = "float32"
         self._packed: dict[tuple[str, int, int], Pack] = {}
 
@@ -53,21 +53,27 @@ class Linear(nn.Linear):
     def _product(self, x: Tensor, start: int, stop: int, then: str) -> Tensor:
         kind = self._kind(x)
         if kind is not None:
-            bias, packed = self.bias[start:stop], self._pack(kind, start, stop)
+            bias, packed = self._bias(start, stop), self._pack(kind, start, stop)
             if kind == "int8":
                 return int8.linear(x, packed, bias, then)
             states = self.rounded(x)
             algorithm = "none" if then == "gelu" else None  # "none": the erf form, not the tanh approximation
-            y = torch.ops.mkldnn._linear_pointwise(states, packed, bias.to(states.dtype), then, [], algorithm)
+            y = torch.ops.mkldnn._linear_pointwise(
+                states, packed, None if bias is None else bias.to(states.dtype), then, [], algorithm
+            )
             return y.to(x.dtype)
         if torch.is_grad_enabled():
             # A training step may follow, and torch's fused optimisers change W without raising its version.
             self._packed.clear()
-        weight, bias = self.weight, self.bias
+        weight = self.weight
         if (start, stop) != (0, self.out_features):  # a slice of everything would cost a copy of the gradient
-            weight, bias = weight[start:stop], bias[start:stop]
-        y = nn.functional.linear(x, weight, bias)
+            weight = weight[start:stop]
+        y = nn.functional.linear(x, weight, self._bias(start, stop))
         return nn.functional.gelu(y) if then == "gelu" else y
+
+    def _bias(self, start: int, stop: int) -> Tensor | None:
+        bias: Tensor | None = self.bias
+        return bias if bias is None or (start, stop) == (0, self.out_features) else bias[start:stop]
 
     def _kind(self, x: Tensor) -> str | None:
         """How W is packed for this product: "float32", "bfloat16" or "int8"; None: it is not."""

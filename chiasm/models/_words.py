@@ -55,7 +55,7 @@ class WritingModel(CrossModalModel):
 
     @abstractmethod
     def embed(self, words: Tensor) -> Tensor:
-        """(B, K) -> the words' vectors as the decoder reads them (B, K, E)."""
+        """(B, K) -> what the decoder reads of the words (B, K, E): their vectors, or what is multiplied with them."""
 
     @abstractmethod
     def features(self, state: State, embedded: Tensor) -> tuple[Tensor, Tensor | None, State]:

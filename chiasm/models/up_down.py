@@ -56,30 +56,36 @@ class UpDown(WritingModel):
         self.whole = Linear(config.feature_size, size)
         self.parts = Linear(config.feature_size, size)
         self.attention = AdditiveAttention(size, size, config.attention_size)
-        self.top_down = LSTMCell(2 * size + config.embedding_size, size)
+        self.top_down = LSTMCell(size, size, earlier=(size, config.embedding_size))
         self.language = LSTMCell(2 * size, size)
         self.targets = word_targets(config, size, self.words)
         self.dropout = Dropout(config.dropout)
 
     def start(self, batch: Batch) -> State:
-        """Regions (B, R, F) -> memory "whole" (B, D), "parts" (B, R, D); beams: both LSTMs' states (B, 1, D)."""
+        """Regions (B, R, F) -> memory "whole" (B, 1, 4 D), "parts" (B, R, D); beams: both LSTMs' states (B, 1, D)."""
         features, mask = regions_of(batch)
         parts = self.dropout(torch.relu(self.parts(features)))
         whole = self.dropout(torch.relu(self.whole(mean_of(features, mask))))
         zero = whole.new_zeros(len(whole), 1, self.config.hidden_size)
-        memory = {"whole": whole, "parts": parts, "keys": self.attention.prepare(parts), "mask": mask}
+        memory = {
+            "whole": self.top_down.before(0, whole[:, None]),
+            "parts": parts,
+            "keys": self.attention.prepare(parts),
+            "mask": mask,
+        }
         return State(memory, {"h1": zero, "c1": zero, "h2": zero, "c2": zero})
 
     def embed(self, words: Tensor) -> Tensor:
-        """(B, K) -> (B, K, E)."""
-        return self.dropout(torch.relu(self.words(words)))
+        """(B, K) -> what they add to the first LSTM's gates (B, K, 4 D)."""
+        if torch.is_grad_enabled() or self.training:
+            return self.top_down.before(1, self.dropout(torch.relu(self.words(words))))
+        different, places = words.unique(return_inverse=True)  # of many beams only some
+        return self.top_down.before(1, torch.relu(self.words(different)))[places]
 
     def features(self, state: State, embedded: Tensor) -> tuple[Tensor, Tensor, State]:
-        """(B, K, E) -> f (B, K, D), attention (B, K, R), state."""
+        """(B, K, 4 D) -> f (B, K, D), attention (B, K, R), state."""
         memory, beams = state.memory, state.beams
-        whole = memory["whole"][:, None].expand(-1, embedded.shape[1], -1)
-        given = torch.cat([beams["h2"], whole, embedded], -1)
-        h1, c1 = self.top_down(given, beams["h1"], beams["c1"])
+        h1, c1 = self.top_down(beams["h2"], beams["h1"], beams["c1"], memory["whole"], embedded)
         weights, context = self.attention(h1, memory["keys"], memory["parts"], memory["mask"])
         h2, c2 = self.language(torch.cat([context, h1], -1), beams["h2"], beams["c2"])
         return self.dropout(h2), weights, state.after(h1=h1, c1=c1, h2=h2, c2=c2)

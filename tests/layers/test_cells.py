@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -26,6 +27,23 @@ def test_the_lstm_cell_is_torchs() -> None:
     wanted = theirs(X.flatten(0, 1), (H.flatten(0, 1), C.flatten(0, 1)))
     torch.testing.assert_close(hidden.flatten(0, 1), wanted[0])
     torch.testing.assert_close(memory.flatten(0, 1), wanted[1])
+
+
+@pytest.mark.parametrize("kernel", ["default", "onednn"])
+def test_inputs_known_before_the_step_add_what_one_long_input_would(kernel: kernels.Kernel) -> None:
+    mine, theirs = LSTMCell(2, 5, earlier=(4, 1)), nn.LSTMCell(7, 5)
+    with torch.no_grad():
+        theirs.weight_ih.copy_(torch.cat([mine.input.weight, *(layer.weight for layer in mine.earlier)], 1))
+        theirs.bias_ih.copy_(mine.input.bias)
+        theirs.weight_hh.copy_(mine.hidden.weight)
+        theirs.bias_hh.copy_(mine.hidden.bias)
+    wanted = theirs(X.flatten(0, 1), (H.flatten(0, 1), C.flatten(0, 1)))
+    now, picture, word = X.split([2, 4, 1], -1)
+    with kernels.using(kernel), torch.inference_mode():
+        hidden, memory = mine(now, H, C, mine.before(0, picture), mine.before(1, word))
+    torch.testing.assert_close(hidden.flatten(0, 1), wanted[0])
+    torch.testing.assert_close(memory.flatten(0, 1), wanted[1])
+    assert sum(p.numel() for p in mine.parameters()) == sum(p.numel() for p in theirs.parameters())
 
 
 def test_the_gru_cell_is_torchs_with_either_kernel() -> None:

@@ -105,3 +105,12 @@ def test_what_cannot_be_rounded_is_refused() -> None:
         set_precision(nn.Sequential(nn.Linear(2, 2)), "int8")
     with pytest.raises(ValueError, match="for a CPU, the model is on meta"):
         set_precision(Linear(2, 2).to("meta"), "bfloat16")
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+@torch.no_grad()
+def test_a_layer_without_bias_has_none_in_any_precision(precision: str) -> None:
+    layer = Linear(24, 40, bias=False)
+    wanted = (X.double() @ layer.weight.double().T).float()
+    set_precision(layer, precision)  # type: ignore[arg-type]
+    torch.testing.assert_close(layer(X), wanted, rtol=0, atol=0.02)

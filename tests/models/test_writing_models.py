@@ -196,7 +196,11 @@ def test_a_step_of_up_down_is_the_papers(formula_weights: Callable[..., nn.Modul
     features, zero = given.regions.features[:1], torch.zeros(1, 12)
     whole, parts = torch.relu(model.whole(features.mean(1))), torch.relu(model.parts(features))
     word = torch.relu(model.words.weight[START])[None]
-    h1, _ = model.top_down(torch.cat([zero, whole, word], 1), zero, zero)
+    first = model.top_down
+    weight = torch.cat([first.input.weight, *(layer.weight for layer in first.earlier)], 1)  # one layer of [h2; v; e]
+    gates = torch.cat([zero, whole, word], 1) @ weight.T + first.input.bias + first.hidden.bias
+    i, _, g, o = gates.chunk(4, 1)
+    h1 = o.sigmoid() * torch.tanh(i.sigmoid() * g.tanh())
     compared = torch.tanh(model.attention.keys(parts) + model.attention.query(h1)[:, None])
     weights = (compared @ model.attention.score.weight[0]).softmax(1)
     h2, _ = model.language(torch.cat([(weights[..., None] * parts).sum(1), h1], 1), zero, zero)

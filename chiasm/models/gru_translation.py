@@ -41,6 +41,7 @@ class Config(WordOptions):
     hidden_size: int = 512  # of the encoder in each direction, the decoder and the attention
     output_size: int = 512  # of f; tied targets need the embedding's
     dropout: float = 0.5  # of both embeddings
+    initial_deviation: float = 0.0  # weights begin as N(0, this) and biases as 0, in the tutorial 0.01; 0: torch's own
     max_words: int = 50
 
 
@@ -63,6 +64,11 @@ class GruTranslation(WritingModel):
         self.output = Linear(size + 2 * size + config.embedding_size, config.output_size)
         self.targets = word_targets(config, config.output_size, self.words)
         self.dropout = Dropout(config.dropout)
+        if config.initial_deviation < 0:
+            raise ValueError(f"initial_deviation is {config.initial_deviation}: it must not be negative")
+        if config.initial_deviation:
+            for name, parameter in self.named_parameters():
+                nn.init.normal_(parameter, std=config.initial_deviation if "weight" in name else 0.0)
 
     def start(self, batch: Batch) -> State:
         """Text (B, S) -> memory "states" (B, S, 2D); beams "hidden" (B, 1, D)."""

@@ -188,6 +188,20 @@ def test_the_gru_attention_is_bahdanaus(formula_weights: Callable[..., nn.Module
     torch.testing.assert_close(looks[:, 0], scores.softmax(1), atol=1e-6, rtol=1e-5)
 
 
+def test_the_tutorials_initial_weights_make_every_word_as_likely_with_tied_targets_too() -> None:
+    own, tutorials = (
+        small("gru_translation", targets="tied", num_words=400, initial_deviation=deviation)
+        for deviation in (0.0, 0.01)
+    )
+    given = batch("gru_translation")
+    uniform = torch.tensor(400.0).log()
+    torch.testing.assert_close(tutorials.losses(tutorials(given), given)["words"], uniform, atol=0.01, rtol=0)
+    assert own.losses(own(given), given)["words"] > uniform + 0.1  # where the tutorial's trouble would begin
+    weights = torch.cat([p.detach().flatten() for n, p in tutorials.named_parameters() if "weight" in n])
+    assert 0.0095 < float(weights.std()) < 0.0105
+    assert not any(p.any() for n, p in tutorials.named_parameters() if "bias" in n)
+
+
 def test_a_step_of_up_down_is_the_papers(formula_weights: Callable[..., nn.Module]) -> None:
     model, given = small("up_down"), batch("up_down")
     formula_weights(model, low=-0.5, high=0.5)

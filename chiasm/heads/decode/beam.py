@@ -88,13 +88,13 @@ class _Run:
         scores, normal = scores.unflatten(1, (groups, size)), normal.unflatten(1, (groups, size))
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         for group in range(groups):
-            given = scores[:, group]
+            own = given = scores[:, group]
             if group and self.search.diversity:
                 earlier = torch.cat([said for _, said, _ in found], 1)
                 times = torch.zeros(count, scores.shape[-1], device=scores.device)
                 times.scatter_add_(1, earlier, torch.ones_like(earlier, dtype=times.dtype))
                 given = given - self.search.diversity * times[:, None]
-            found.append(_best(given, scores[:, group], normal[:, group], self.alive[:, group], size))
+            found.append(_best(given, own, normal[:, group], self.alive[:, group], size))
         beams, words, chosen = (torch.stack(parts, 1) for parts in zip(*found, strict=True))  # (B, G, k)
         before = self.said.unflatten(1, (groups, size)).gather(
             2, beams[..., None].expand(-1, -1, -1, self.said.shape[-1])
@@ -120,9 +120,10 @@ class _Run:
         return going
 
     def result(self) -> Generated:
-        """What was set aside, with the sentences that are cut now."""
+        """What was set aside, with the sentences that are cut at the greatest length."""
         groups, size = self.alive.shape[1:]
-        self._set_aside(self.said.unflatten(1, (groups, size)), torch.ones_like(self.alive, dtype=torch.bool))
+        if self.said.shape[-1] == self.limits.max_words:
+            self._set_aside(self.said.unflatten(1, (groups, size)), torch.ones_like(self.alive, dtype=torch.bool))
         self._write(torch.ones_like(self.images, dtype=torch.bool))
         words, scores = self.words.flatten(1, 2), self.scores.flatten(1)
         lengths = (words != PAD).sum(-1).clamp(min=1)
@@ -158,5 +159,6 @@ def _best(given: Tensor, scores: Tensor, normal: Tensor, alive: Tensor, size: in
     chosen, beams, words = best(given, before, size)
     if given is not scores:
         rows = torch.arange(len(beams), device=beams.device)[:, None]
-        chosen = scores[rows, beams, words] + before[rows, beams]
+        counted = scores[rows, beams, words] + before[rows, beams]
+        chosen = torch.where(chosen == NEVER, NEVER, counted)  # there are fewer words that may be said than beams
     return beams, words, chosen

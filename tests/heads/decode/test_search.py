@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 import torch
 
@@ -40,6 +42,24 @@ def test_beam_search_equals_the_plain_one(size: int, penalty: float, end: float)
         plain = plain_beam(table.scores(image), size=size, max_words=7, penalty=penalty, allowed=anything)
         assert sentences(found, image) == [words for words, _ in plain]
         torch.testing.assert_close(found.scores[image], torch.tensor([score for _, score in plain]))
+
+
+@pytest.mark.parametrize("size", [60, 120])
+def test_a_beam_wider_than_what_may_be_said_finds_every_sentence_once(size: int) -> None:
+    table = Table(2, 8, seed=3)  # the end and four words
+    found = run(BeamSearch(size, length_penalty=0.7, limits=Limits(max_words=4, min_words=2, block_repeats=1)), table)
+    for image in range(2):
+        every = [[*body, END] for length in (2, 3) for body in permutations(range(4, 8), length)]
+        every += [list(body) for body in permutations(range(4, 8), 4)]
+        every.sort(key=lambda words: -_score(table, image, words, 0.7))
+        possible = found.scores[image] > float("-inf")
+        assert [s for s, may in zip(sentences(found, image), possible.tolist(), strict=True) if may] == every
+
+
+def _score(table: Table, image: int, words: list[int], penalty: float) -> float:
+    of = table.scores(image)
+    total = sum(float(of(words[:place]).log_softmax(-1)[word]) for place, word in enumerate(words))
+    return total / len(words) ** penalty
 
 
 def test_a_beam_of_one_is_greedy() -> None:

@@ -18,7 +18,11 @@ SAME = {
         "Is the {x} made of the same material as the {y}?",
     ),
 }
-DIFFERENT = "Do the {x} and the {y} differ in {kind}?"
+DIFFERENT = {  # that two things are the same, denied: nothing but the first words tells it from being asked so
+    "color": "Is it false that the {x} and the {y} are the same color?",
+    "size": "Is it false that the {x} and the {y} are the same size?",
+    "material": "Is it false that the {x} and the {y} are made of the same material?",
+}
 POSITIONS = {
     "further left": ("to the left of", "Which is further left, the {x} or the {y}?"),
     "further right": ("to the right of", "Which is further right, the {x} or the {y}?"),
@@ -53,7 +57,7 @@ def compare_attribute(index: SceneIndex, rng: Random) -> Question | None:
     values = index.things[first].value(kind), index.things[second].value(kind)
     made = "made of " if kind == "material" else ""
     return finish(
-        rng.choice(SAME[kind]) if asks_same else DIFFERENT.replace("{kind}", kind),
+        rng.choice(SAME[kind]) if asks_same else DIFFERENT[kind],
         {"x": (found.text, first), "y": (other.text, second)},
         answer=answer,
         kind=("compare_attribute", "compare", "attr"),

@@ -76,6 +76,12 @@ def one_or_rows(images: Sequence[Path] | None, text: str | None, graph: Path | N
     return single
 
 
+def keep_inputs(out: Path, *inputs: Path | None) -> None:
+    """Raises BadParameter when `out` is a file that is read."""
+    if out.resolve() in [given.resolve() for given in inputs if given is not None]:
+        raise typer.BadParameter(f"{out} would be written over what is read from it; give another file to write")
+
+
 def example_roles(images: Sequence[Path] | None, text: str | None, graph: Path | None) -> dict[str, Any]:
     """The keywords of `Predictor.predict` for one example. Raises OSError, `DataError` naming a graph's file."""
     roles: dict[str, Any] = {} if text is None else {"text": text}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +62,8 @@ def written(*paths: Path) -> None:
 
 
 def write_json(content: Any, path: Path) -> None:
-    """Write a result to a JSON file and say so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write a result to a JSON file in one piece and say so."""
+    from chiasm.training import files
+
+    files.write_json(path, content)
     written(path)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import Bundle
+from chiasm.cli._inputs import Bundle, keep_inputs
 from chiasm.cli._writing import Beams, Begin, BlockRepeats, Groups, MinWords, Nucleus, Out, Say, Seed
 
 
@@ -17,7 +17,7 @@ def command(
     beams: Beams = None,
     groups: Groups = None,
     nucleus: Nucleus = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     min_words: MinWords = None,
     block_repeats: BlockRepeats = None,
     say: Say = None,
@@ -39,6 +39,7 @@ def command(
     """
     from chiasm.cli._writing import write_sentences, writer
 
+    keep_inputs(out, *images)
     options = {"beam_size": beams, "groups": groups, "min_words": min_words, "block_repeats": block_repeats}
     predictor = writer(bundle, options=options, nucleus=nucleus, seed=seed, say=say, begin=begin, top_k=top_k)
     rows = [{"id": str(image), "image": str(image)} for image in images]

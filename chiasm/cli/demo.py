@@ -14,15 +14,16 @@ def command(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the demonstration goes.")] = Path("runs/demo"),
     seed: Annotated[int, typer.Option(help="Of the training; the same seed gives the same numbers.")] = 0,
     scenes: Annotated[
-        int | None, typer.Option(help="Training scenes of the generated world.  [default: the recipe's]")
+        int | None, typer.Option(min=1, help="Training scenes of the generated world.  [default: the recipe's]")
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Training time at most; fewer give a worse model.  [default: the recipe's]")
+        float | None,
+        typer.Option(min=0.1, help="Training time at most; fewer give a worse model.  [default: the recipe's]"),
     ] = None,
     long: Annotated[
         bool, typer.Option("--long", help="The recipe demo_long: up to 40 minutes, better on every question type.")
     ] = False,
-    examples: Annotated[int, typer.Option(help="Explained examples in the report.")] = 8,
+    examples: Annotated[int, typer.Option(min=0, help="Explained examples in the report.")] = 8,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a key of the recipe.")
     ] = None,

@@ -82,7 +82,9 @@ def _import_problem(name: str) -> str:
 
 def machine() -> dict[str, object]:
     """The computer in a few plain values."""
-    cache = Path(os.environ.get("CHIASM_CACHE", Path.home() / ".cache" / "chiasm"))
+    # As `chiasm.training.data.cache_folder`, which cannot be imported where torch cannot.
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("CHIASM_CACHE") or user / "chiasm")
     existing = next(folder for folder in [cache, *cache.parents] if folder.exists())
     devices = _devices()
     return {

@@ -38,7 +38,7 @@ Submission = Annotated[
 OnErrorOption = Annotated[
     OnError, typer.Option(help="Rows that cannot be used: stop and name them, or leave them out and name them.")
 ]
-BatchSize = Annotated[int | None, typer.Option(help="Examples at once.  [default: the recipe's]")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Examples at once.  [default: the recipe's]")]
 PrecisionOption = Annotated[
     Precision, typer.Option(help="Of products on a CPU; the two others are rounded for speed, if the model can.")
 ]
@@ -72,7 +72,7 @@ def command(
       chiasm evaluate runs/gqa/bundle --data GQA --split testdev --predictions answers.jsonl
       chiasm evaluate runs/gqa/bundle --data GQA --split val --store features/val
       chiasm evaluate runs/gqa/bundle --data GQA --split val --set 'data.options.all_questions=["val"]'
-      chiasm evaluate runs/vqa/bundle --data VQA --split test --submission test.json
+      chiasm evaluate runs/vqa/bundle --data VQA --split test2015 --submission test2015.json
       chiasm evaluate runs/demo/bundle --precision int8
     """
     from chiasm.cli._show import show_metrics, written
@@ -98,10 +98,15 @@ def command(
             batch_size=batch_size,
             on_error=on_error.value,
         )
+    files = [path for path in (predictions, submission) if path is not None]
+    if not metrics:
+        print("nothing is measured: no example has an answer to compare with")
+        written(*files)
+        return
     where = "the generated world" if data is None else str(data)
     how = "".join(f", {part}" for part in (split, *(settings or ())) if part)
     show_metrics(metrics, f"{loaded.recipe.name} on {where}{how}", notes=loaded.task.notes())
-    written(target, *(path for path in (predictions, submission) if path is not None))
+    written(target, *files)
 
 
 def _with_settings(bundle: LoadedBundle, settings: Sequence[str]) -> LoadedBundle:

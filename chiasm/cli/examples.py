@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import Bundle, Data
+from chiasm.cli._inputs import Bundle, Data, keep_inputs
 
 
 def command(
@@ -20,7 +20,7 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="Answers as `evaluate --predictions` writes them; else they are computed."),
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many examples.")] = 6,
+    limit: Annotated[int, typer.Option(min=1, help="How many examples.")] = 6,
     seed: Annotated[int, typer.Option(help="Which examples: they are drawn, not chosen.")] = 0,
     out: Annotated[Path, typer.Option(metavar="PAGE", help="The page (.html).")] = Path("runs/examples.html"),
 ) -> None:
@@ -37,13 +37,14 @@ def command(
     from chiasm.report.page import write_page
     from chiasm.report.qualitative import panels, qualitative_page, read_predictions
     from chiasm.training.bundle import Bundle as Loaded
-    from chiasm.training.data import BadRowPolicy, read_named, world_folder
+    from chiasm.training.data import BadRowPolicy, read_measured, world_folder
     from chiasm.training.predict import predict
 
+    keep_inputs(out, predictions)
     loaded = Loaded.load(bundle)
     recipe = loaded.recipe
-    names = (split,) if split else recipe.data.test or recipe.data.validation
-    examples = read_named(recipe, data or world_folder(recipe), names, BadRowPolicy())
+    trained_on = loaded.metrics.get("data_fingerprint")
+    examples, where = read_measured(recipe, data or world_folder(recipe), split, BadRowPolicy(), trained_on)
     if predictions is not None:
         answers = read_predictions(predictions)
         answers = random.Random(seed).sample(answers, min(limit, len(answers)))
@@ -51,7 +52,6 @@ def command(
         chosen = random.Random(seed).sample(examples, min(limit, len(examples)))
         answers = predict(loaded.model, loaded.task, loaded.dataset(chosen))
     shown = panels(loaded.task, examples, answers)
-    where = ", ".join(names)
     title = f"{recipe.name}: {len(shown)} examples of {where}, drawn with seed {seed}"
     write_page(qualitative_page({recipe.title: shown}, title=title), out)
     for panel in shown:

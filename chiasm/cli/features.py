@@ -32,14 +32,16 @@ def extract(
     extractor: Annotated[
         str, typer.Option(metavar="NAME", help="pixels, grid, or a model of transformers: a folder or a Hub name.")
     ] = "pixels",
-    regions: Annotated[int | None, typer.Option(help="At most so many regions an image, the surest ones.")] = None,
+    regions: Annotated[
+        int | None, typer.Option(min=1, help="At most so many regions an image, the surest ones.")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(help="Only detections at least this sure.")] = None,
     option: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Any option of the extractor, e.g. pool=roi, part=grid."),
     ] = None,
     dtype: Kept = Precision.float16,
-    workers: Annotated[int, typer.Option(help="Processes that share the work.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     ray: Annotated[bool, typer.Option("--ray", help="Work as actors on a Ray cluster instead (extra ray).")] = False,
 ) -> None:
     """Make a feature store of your own images.
@@ -135,12 +137,16 @@ def export(
     written(out)
 
 
-def show(store: Store) -> None:
+def show(
+    store: Store,
+    check: Annotated[bool, typer.Option("--check", help="Read all of it: are its bytes those written?")] = False,
+) -> None:
     """Say what a feature store holds and which extractor made it.
 
     \b
     Examples:
       chiasm features show store
+      chiasm features show store --check
     """
     from chiasm.data.features import FeatureStore
 
@@ -153,6 +159,9 @@ def show(store: Store) -> None:
         print(f"{len(about['label_names'])} classes: {', '.join(about['label_names'][:8])}, ...")
     if about.get("left_out"):
         print(f"{len(about['left_out'])} images could not be read and are not in it")
+    if check:
+        opened.check_bytes()
+        print("its bytes are those that were written")
 
 
 def graphs(
@@ -160,7 +169,7 @@ def graphs(
     images: Annotated[Path, typer.Argument(metavar="IMAGES", help="The images of the store, for their sizes.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The scene graphs, as GQA's JSON.")],
     threshold: Annotated[float, typer.Option(help="Only regions at least this sure, where that is known.")] = 0.3,
-    regions: Annotated[int, typer.Option(help="At most so many objects a graph.")] = 36,
+    regions: Annotated[int, typer.Option(min=1, help="At most so many objects a graph.")] = 36,
 ) -> None:
     """Make scene graphs of detected boxes: names, places, and how things lie to each other.
 

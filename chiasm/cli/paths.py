@@ -72,11 +72,10 @@ def command(
 
 def _of_data(bundle: Bundle, data: Path | None, split: str | None, policy: BadRowPolicy) -> list[Example]:
     """The examples of a folder, or of the recipe's generated world."""
-    from chiasm.training.data import read_named, world_folder
+    from chiasm.training.data import read_measured, world_folder
 
-    section = bundle.recipe.data
     folder = world_folder(bundle.recipe) if data is None else data
-    return read_named(bundle.recipe, folder, (split,) if split else section.test or section.validation, policy)
+    return read_measured(bundle.recipe, folder, split, policy, bundle.metrics.get("data_fingerprint"))[0]
 
 
 def _of_rows(bundle: Bundle, file: Path, columns: Sequence[str] | None, policy: BadRowPolicy) -> list[Example]:

@@ -18,6 +18,7 @@ from chiasm.cli._inputs import (
     Store,
     Text,
     example_roles,
+    keep_inputs,
     one_or_rows,
     read_and_show,
 )
@@ -47,12 +48,12 @@ def command(
     on_error: Annotated[
         OnError, typer.Option(help="Rows that cannot be used: stop and name them, or write the reason in their place.")
     ] = OnError.stop,
-    top_k: Annotated[int, typer.Option(help="Answers to give for each example, best first.")] = 5,
+    top_k: Annotated[int, typer.Option(min=1, help="Answers to give for each example, best first.")] = 5,
     evidence: Annotated[
         bool, typer.Option("--evidence", help="Write with each answer why: words, regions, how far to believe it.")
     ] = False,
     store: Store = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows at once.  [default: as memory allows]")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows at once.  [default: as memory allows]")] = None,
 ) -> None:
     """Answer one new example, or a file of rows.
 
@@ -74,6 +75,7 @@ def command(
     from chiasm.serve.predictor import Predictor
 
     single = one_or_rows(image, text, graph, rows)
+    keep_inputs(out, rows, graph, *(image or ()))
     predictor = Predictor.load(bundle)
     if store is not None:
         predictor.use_store(store)
@@ -105,13 +107,16 @@ def _print_all(answer: Prediction | Explanation) -> None:
 
 
 def _write(answers: Iterable[Answered], out: Path, *, show: int = 0) -> tuple[int, int]:
-    """Write the answers as they come, print the first few; returns how many were answered and how many were not."""
+    """Write the answers, print the first few as they come; returns how many were answered and how many were not.
+
+    A former file is replaced when all of them are written.
+    """
     from chiasm.explain.explanation import Explanation
     from chiasm.serve.predictor import PredictionError
+    from chiasm.training.files import file_aside
 
     counts = {True: 0, False: 0}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", encoding="utf-8") as file:
+    with file_aside(out) as aside, aside.open("w", encoding="utf-8") as file:
         for answer in answers:
             counts[not isinstance(answer, PredictionError)] += 1
             file.write(json.dumps(_line(answer), ensure_ascii=False) + "\n")

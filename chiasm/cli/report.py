@@ -19,7 +19,7 @@ def command(
         Path | None,
         typer.Option(metavar="PATH", help="Data to explain examples of; not needed on the generated world."),
     ] = None,
-    examples: Annotated[int, typer.Option(help="How many examples to explain.")] = 8,
+    examples: Annotated[int, typer.Option(min=0, help="How many examples to explain.")] = 8,
     out: Annotated[
         Path | None,
         typer.Option(metavar="PAGE", help="The page; the numbers go beside it (.json).  [default: RUN/report.html]"),

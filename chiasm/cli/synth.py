@@ -18,13 +18,13 @@ def command(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the world goes; it appears whole or not at all.")],
     seed: Annotated[int, typer.Option(help="The same seed and options give the same bytes.")] = 0,
     scenes: Annotated[
-        int | None, typer.Option(help="Training scenes (pairs: statements); a tenth more each for val and test.")
+        int | None, typer.Option(min=1, help="Training scenes (pairs: statements); a tenth more each for val and test.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="An option below; may be repeated.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes; the result is the same.  [default: the cores]")
+        int | None, typer.Option(min=1, help="Processes; the result is the same.  [default: the cores]")
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -59,11 +59,15 @@ def command(
       chiasm synth pairs --out pairs --scenes 500 --set pairs=2
     """
     from chiasm.cli._show import written
-    from chiasm.synth import generate
+    from chiasm.synth import WorldError, check, generate
 
     options = dict(_option(setting) for setting in settings or [])
     if scenes is not None:
         options["statements" if kind == "pairs" else "scenes"] = scenes
+    try:
+        check(kind, options)
+    except WorldError as error:
+        raise typer.BadParameter(str(error)) from error
     folder = generate(kind, out, seed=seed, workers=workers, **options)
     written(folder / "world.json")
     if sheet is not None:

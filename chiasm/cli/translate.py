@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chiasm.cli._inputs import Bundle
+from chiasm.cli._inputs import Bundle, keep_inputs
 from chiasm.cli._writing import Beams, Begin, BlockRepeats, Groups, MinWords, Nucleus, Out, Say, Seed
 
 
@@ -18,7 +18,7 @@ def command(
     beams: Beams = None,
     groups: Groups = None,
     nucleus: Nucleus = None,
-    seed: Seed = 0,
+    seed: Seed = None,
     min_words: MinWords = None,
     block_repeats: BlockRepeats = None,
     say: Say = None,
@@ -29,7 +29,7 @@ def command(
     """Translate sentences.
 
     A percentage is the geometric mean of the words' probabilities. `chiasm explain BUNDLE --text "..."` shows which
-    words each word of the translation looked at.
+    words each word of the translation looked at. A sentence's id is its number, in a file that of its line.
 
     \b
     Examples:
@@ -41,10 +41,12 @@ def command(
 
     if bool(sentences) == (file is not None):
         raise typer.BadParameter("give either sentences, or --file with a sentence each line")
-    given = sentences or []
+    keep_inputs(out, file)
+    given = list(enumerate(sentences or [], start=1))
     if file is not None:
-        given = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = file.read_text(encoding="utf-8").split("\n")
+        given = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     options = {"beam_size": beams, "groups": groups, "min_words": min_words, "block_repeats": block_repeats}
     predictor = writer(bundle, options=options, nucleus=nucleus, seed=seed, say=say, begin=begin, top_k=top_k)
-    rows = [{"id": str(number), "text": sentence} for number, sentence in enumerate(given, start=1)]
+    rows = [{"id": str(number), "text": sentence} for number, sentence in given]
     write_sentences(predictor, rows, out, top_k=top_k)

@@ -170,7 +170,7 @@ def _number(values: Sequence[Any], vocabulary: AnswerVocabulary | None) -> Targe
         absent = is_missing(value) or value == ""
         try:
             targets.append(math.nan if absent else float(value))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise DataError(f"the answer {value!r} of row {place} is no number") from None
         tally.add(value, [] if absent else [text_of(value)], not absent)
     return Targets(TensorColumn(torch.tensor(targets, dtype=torch.float32)), tally.counts())

@@ -66,7 +66,7 @@ def guess_columns(raw: RawRows) -> list[ColumnGuess]:
     named = _named_roles(cells)
     guesses = []
     for column, values in cells.items():
-        there = [v for v in values if not is_missing(v) and v != ""]
+        there = [v for v in values if not is_missing(v) and not (isinstance(v, str) and v == "")]
         role, reason = named.get(column) or _role_of_values(there, raw.folder, is_text=_plain(column) in TEXTS)
         missing = 1 - len(there) / max(len(values), 1)
         guesses.append(ColumnGuess(column, role, reason, _shown(there[0]) if there else "", missing))
@@ -146,11 +146,20 @@ def _is_graph(value: Any) -> bool:
 def _read(value: Any) -> Any:
     """What the text of a JSON list or object says; other values, and text that is none, as they are."""
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
-        return value
+        return plain(value)
     try:
         return json.loads(value)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # of a number with too many digits, or too deep
         return value
+
+
+def plain(value: Any) -> Any:
+    """A value with lists in place of arrays, as which pandas keeps lists."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value
 
 
 def _role_of_values(values: Sequence[Any], folder: Path | None, *, is_text: bool) -> tuple[str, str]:
@@ -167,7 +176,7 @@ def _role_of_values(values: Sequence[Any], folder: Path | None, *, is_text: bool
         return "info", f"its cells are of type {type(values[0]).__name__}"
     words = sum(len(v.split()) for v in values) / len(values)
     distinct = len(set(values))
-    if words >= 3 and (is_text or distinct > 20 or distinct > len(values) / 2):
+    if (words > 1 and is_text) or (words >= 3 and (distinct > 20 or distinct > len(values) / 2)):
         return "text", f"{words:.0f} words a cell"
     if distinct <= max(2, len(values) / 2):
         return "category", f"{distinct} different words"
@@ -180,6 +189,8 @@ def looks_like_image(value: Any) -> bool:
     """Whether a cell is an image, or by its ending the name of one."""
     if isinstance(value, (bytes, Image.Image)) or (isinstance(value, np.ndarray) and value.ndim in (2, 3)):
         return True
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, Mapping):
         return {"bytes", "path"} <= value.keys()  # how Hugging Face data sets keep an image that is not decoded
     if isinstance(value, (list, tuple)):
@@ -198,10 +209,12 @@ def _is_file(folder: Path, name: str) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.ndarray)):
         return False
     try:
         float(value)
+    except OverflowError:
+        return True  # one too large to be used, which is told with its row
     except (TypeError, ValueError):
         return False
     return True
@@ -209,4 +222,5 @@ def _is_number(value: Any) -> bool:
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
+    text = text.encode("utf-8", "backslashreplace").decode()  # half of a character cannot be shown
     return text if len(text) <= 40 else f"{text[:37]}..."

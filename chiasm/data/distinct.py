@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
 
 from chiasm.data.example import DataError, Example, RowError, raise_rows
@@ -34,10 +35,22 @@ def image_key(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return hashlib.sha256(repr(value.shape).encode() + value.tobytes()).hexdigest()
     if isinstance(value, Image.Image):
-        return hashlib.sha256(f"{value.mode}{value.size}".encode() + value.tobytes()).hexdigest()
+        return hashlib.sha256(_looks(value)).hexdigest()
     raise DataError(
         f"{value!r} is no image: give a path, 'archive.zip{MEMBER}member', bytes, a Pillow image or an array"
     )
+
+
+def _looks(image: Image.Image) -> bytes:
+    """The pixels of an image with all that says how they are seen. Raises `DataError` for a damaged one."""
+    try:
+        pixels = image.tobytes()
+        palette = image.getpalette("RGBA") if image.mode in ("P", "PA") else None
+        turned = image.getexif().get(ExifTags.Base.Orientation)
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
+        raise DataError(f"image {image_name(image)} is damaged ({error}): copy or download it again") from error
+    seen = [value for value in (image.info.get("transparency"), palette, turned) if value is not None]
+    return f"{image.mode}{image.size}{seen or ''}".encode() + pixels
 
 
 def image_stem(value: Any) -> str | None:

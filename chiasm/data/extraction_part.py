@@ -19,7 +19,7 @@ from PIL import Image
 
 from chiasm.data import records
 from chiasm.data.example import DataError
-from chiasm.data.extractors import Extraction, Extractor, ExtractorIdentity, make_extractor
+from chiasm.data.extractors import Extraction, Extractor, ExtractorIdentity, check_areas, make_extractor
 from chiasm.data.images import open_image, upright_size
 
 TOGETHER = 32  # images in a record when the extractor takes them one by one
@@ -130,10 +130,13 @@ def _extracted(
             continue
         with np.errstate(over="ignore"):  # it is told as an error below
             kept = result.features.astype(dtype)
-        if np.isfinite(kept).all():
+        try:
+            if not np.isfinite(kept).all():
+                raise DataError(f"a feature is NaN, infinite or too large for {dtype}")
+            check_areas(result.boxes)
             found[place] = replace(result, features=kept)
-        else:
-            bad[place] = f"image {str(part.images[place])!r}: a feature is NaN, infinite or too large for {dtype}"
+        except DataError as error:
+            bad[place] = f"image {str(part.images[place])!r}: {error}"
     return Found(number, found, bad)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,12 @@ from chiasm.data.flat_regions import FlatRegions
 
 FORMAT = 1
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
+HEADER_BYTES = 128  # every .npy header here is padded to this, so that it can be rewritten with the final shape
+ARRAYS = ("features.npy", "boxes.npy", "offsets.npy", "ids.npy", "rows.npy")  # which every store has
+RECORDED = {
+    "extractor": dict, "dtype": str, "images": int, "regions": int, "regions_per_image": int | None,
+    "checked_finite": bool, "files": dict
+}  # fmt: skip
 RESIDENT_BYTES = 512 * 2**20  # how much of the features may stay mapped in before it is given back
 
 
@@ -43,7 +50,7 @@ class FeatureStore:
     def __init__(self, folder: Path | str, *, expected: ExtractorIdentity | None = None) -> None:
         self.folder = Path(folder)
         self.record = _read_record(self.folder)
-        self.identity = ExtractorIdentity(**self.record["extractor"])
+        self.identity = _identity(self.record, self.folder)
         if expected is not None:
             expected.check(self.identity, where=str(self.folder))
         for name, size in self.record["files"].items():
@@ -145,6 +152,18 @@ class FeatureStore:
         if not self.record["checked_finite"] and (image := self.first_not_finite()) is not None:
             raise DataError(f"{self.folder}: the features of image {image} hold NaN or infinity: extract it again")
 
+    def check_bytes(self) -> None:
+        """Read the whole store and raise `DataError` naming a file whose bytes are not those that were written.
+
+        Opening a store compares the sizes of its files only. One that an older version made has no checksums.
+        """
+        known = self.record.get("checksums")
+        if not known:
+            raise DataError(f"{self.folder} was made without checksums: make it again to be able to check it")
+        for name, expected in known.items():
+            if checksum(self.folder / name) != expected:
+                raise DataError(f"{self.folder / name} was altered or damaged: copy the store again")
+
     def _map(self, name: str) -> NDArray[Any]:
         """A file as a private mapping: nothing is read until touched, and nothing can be written back."""
         if name not in self._maps:
@@ -169,9 +188,36 @@ def _read_record(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise DataError(f"{folder} is no feature store: it lacks store.json")
     try:
-        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        record: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file} is damaged ({error}): copy the store again") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{file} is damaged (it holds no object): copy the store again")
     if record.get("format") != FORMAT:
         raise DataError(f"{file}: store format {record.get('format')!r}; this version reads format {FORMAT}")
+    wrong = [name for name, kind in RECORDED.items() if name not in record or not isinstance(record[name], kind)]
+    wrong = wrong or [name for name in {*ARRAYS, *record["files"]} if not isinstance(record["files"].get(name), int)]
+    if wrong:
+        raise DataError(f"{file} is damaged (no usable {', '.join(sorted(wrong))}): copy the store again")
     return record
+
+
+def _identity(record: dict[str, Any], folder: Path) -> ExtractorIdentity:
+    kinds = {"name": str, "version": str, "parameters": str, "feature_size": int, "boxes": str}
+    given = record["extractor"]
+    if given.keys() != kinds.keys() or not all(isinstance(given[key], kind) for key, kind in kinds.items()):
+        raise DataError(f"{folder / 'store.json'} is damaged (no usable extractor): copy the store again")
+    return ExtractorIdentity(**given)
+
+
+def checksum(file: Path) -> int:
+    """CRC-32 of what follows the header of a .npy file. Raises `DataError` for a file that cannot be read."""
+    found = 0
+    try:
+        with file.open("rb") as content:
+            content.seek(HEADER_BYTES)
+            while part := content.read(1 << 22):
+                found = zlib.crc32(part, found)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error}): copy the store again") from error
+    return found

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from chiasm.data.distinct import MEMBER, image_stem
 from chiasm.data.example import DataError
@@ -33,6 +36,46 @@ def find_images(place: Path) -> tuple[dict[str, str], int]:
     if not found:
         raise DataError(f"{place} holds no image ({', '.join(sorted(IMAGE_ENDINGS))})")
     return dict(sorted(found.items())), others
+
+
+def shared_ids(values: Sequence[Any]) -> dict[int, str]:
+    """By its place: why an image cannot be looked up by its id, which another of the values has with another content.
+
+    Files that are not there are not compared: a feature store needs none, and the official sets, whose pictures may be
+    named in several folders, give each an id of its own.
+    """
+
+    @cache
+    def members(archive: str) -> Mapping[str, tuple[int, int]]:
+        with zipfile.ZipFile(archive) as opened:
+            return {info.filename: (info.file_size, info.CRC) for info in opened.infolist()}
+
+    def content(value: str) -> tuple[int, int] | None:
+        """Size and CRC-32; None for what is not there."""
+        archive, _, member = value.partition(MEMBER)
+        try:
+            if member:
+                return members(archive)[member]
+            whole = Path(archive).read_bytes()
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+        return len(whole), zlib.crc32(whole)
+
+    first: dict[str, str] = {}
+    found: dict[int, str] = {}
+    for place, value in enumerate(values):
+        if (stem := image_stem(value)) is None:
+            continue
+        before, here = first.setdefault(stem, str(value)), str(value)
+        if before == here or Path(before).resolve() == Path(here).resolve():
+            continue
+        one, other = content(before), content(here)
+        if one is not None and other is not None and one != other:
+            found[place] = (
+                f"image {here!r} is another file than {before!r} but has the same id {stem!r}, by which feature stores "
+                "know images: rename one of them, here and in the store"
+            )
+    return found
 
 
 def _values(place: Path) -> Iterator[str]:

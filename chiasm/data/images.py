@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import math
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +40,10 @@ def open_image(value: Any) -> Image.Image:
         image = _decode(value)
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
+        if not image.width * image.height:
+            raise DataError(
+                f"image {image_name(value)} is {image.width} x {image.height} pixels: nothing can be seen in it"
+            )
         image.load()
         return to_rgb(ImageOps.exif_transpose(image))
 
@@ -63,8 +69,10 @@ def _told(name: str) -> Iterator[None]:
         raise DataError(f"image {name} is a folder: give the path of a picture") from None
     except UnidentifiedImageError:
         raise DataError(f"image {name} is in no format that Pillow reads: convert it to PNG or JPEG") from None
-    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"image {name} is damaged ({error}): copy or download it again") from error
+    except RuntimeError as error:  # an archive with a password, or packed in a way that zipfile does not know
+        raise DataError(f"image {name} cannot be read ({error}): pack it again, as an ordinary zip archive") from error
 
 
 def _decode(value: Any) -> Image.Image:

@@ -24,9 +24,10 @@ from chiasm.batch import Regions
 from chiasm.data.columns import Column, Preprocessor
 from chiasm.data.distinct import DistinctImages, distinct_rows, hash_of_images, image_name, image_stem
 from chiasm.data.example import DataError, Example, raise_rows
-from chiasm.data.extractors import FOLDER, Extraction, Extractor, ExtractorIdentity, make_extractor
+from chiasm.data.extractors import FOLDER, Extraction, Extractor, ExtractorIdentity, check_areas, make_extractor
 from chiasm.data.features import DTYPES, FeatureStore
 from chiasm.data.flat_regions import FlatRegions
+from chiasm.data.image_files import shared_ids
 from chiasm.data.images import open_image
 from chiasm.data.progress import track
 from chiasm.data.store_writer import StoreWriter
@@ -135,11 +136,11 @@ class Preprocess(Preprocessor):
         distinct = DistinctImages(examples)
         stems = [image_stem(value) or "" for value, _ in distinct.values]
         rows, found = store.find(stems)
-        missing = {
+        bad = shared_ids([value for value, _ in distinct.values]) | {
             i: f"image {image_name(distinct.values[i][0])} (id {stems[i]!r}) is not in the feature store {store.folder}"
             for i in (~found).nonzero()[:, 0].tolist()
         }
-        raise_rows(distinct.errors(missing))
+        raise_rows(distinct.errors(bad))
         return RegionsColumn(store, rows[distinct.index], max_regions=self.options["max_regions"])
 
     def _extract(self, extractor: Extractor, distinct: DistinctImages) -> FeatureStore | FlatRegions:
@@ -246,11 +247,15 @@ def _found_in(extractor: Extractor, pair: tuple[Any, Any]) -> Extraction | DataE
 
 
 def _usable(result: Extraction | DataError, pair: tuple[Any, Any]) -> Extraction | DataError:
-    """The regions of a pair when their features are numbers, else an error that names the image."""
+    """The regions of a pair when they can be used, else an error that names the image."""
     if isinstance(result, DataError):
         return DataError(f"image {image_name(pair[0])}: {result}")
-    if not np.isfinite(result.features).all():
-        return DataError(f"image {image_name(pair[0])}: the extractor gave NaN or infinite features")
+    try:
+        if not np.isfinite(result.features).all():
+            raise DataError("the extractor gave NaN or infinite features")
+        check_areas(result.boxes)
+    except DataError as error:
+        return DataError(f"image {image_name(pair[0])}: {error}")
     return result
 
 

@@ -9,6 +9,7 @@ A bad row is named with its file and line and why; all bad rows are found in one
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from chiasm.data.column_map import ColumnGuess, guess_columns, override
+from chiasm.data.column_map import ColumnGuess, guess_columns, override, plain
 from chiasm.data.distinct import MEMBER
 from chiasm.data.example import DataError, Example, RowError, raise_rows
 from chiasm.data.table_files import RawRows, read_raw
 from chiasm.data.text import SEPARATOR, bad_text, is_empty
-from chiasm.data.vocabulary import is_missing
+from chiasm.data.vocabulary import half_character, is_missing
+
+LARGEST = int(sys.float_info.max)  # JSON knows no limit
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,15 @@ class _Maker:
             "text": self._text, "image": self._images, "answer": self._answer, "boxes": self._boxes, "graph": _only
         }  # fmt: skip
         values: dict[str, Any] = {}
-        for role, read in readers.items():
-            given = cells(role)
-            if given:
-                try:
-                    values["images" if role == "image" else role] = read(given)
-                except DataError as error:
-                    raise RowError(str(error), origin=origin, row_id=row_id) from None
         table = {**cells("number"), **cells("category")}
-        if table:
-            values["table"] = {column: None if is_missing(cell) else cell for column, cell in table.items()}
+        try:
+            for role, read in readers.items():
+                if given := cells(role):
+                    values["images" if role == "image" else role] = read(given)
+            if table:
+                values["table"] = {column: _table_cell(column, cell) for column, cell in table.items()}
+        except DataError as error:
+            raise RowError(str(error), origin=origin, row_id=row_id) from None
         if values.get("boxes") is not None and len(values.get("images", ())) == 1:
             values["boxes"] = (values["boxes"],)
         info = {**cells("info"), **({"split": _only(split)} if (split := cells("split")) else {})}
@@ -129,11 +131,13 @@ class _Maker:
 
     def _answer(self, cells: Mapping[str, Any]) -> Any:
         """The answer; None when the cell is empty or NaN, which means that it is not known."""
-        (cell,) = cells.values()
-        if isinstance(cell, np.generic):
-            cell = cell.item()
+        ((column, cell),) = cells.items()
+        cell = plain(cell.item() if isinstance(cell, np.generic) else cell)
         if is_missing(cell) or (isinstance(cell, str) and not cell.strip()):
             return None
+        for text in cell if isinstance(cell, (list, tuple, Mapping)) else [cell]:
+            if isinstance(text, str) and (reason := half_character(text)):
+                raise DataError(f"column {column!r}: {reason}")
         return cell.strip() if isinstance(cell, str) else cell
 
     def _boxes(self, cells: Mapping[str, Any]) -> Any:
@@ -143,13 +147,15 @@ class _Maker:
         if isinstance(cell, str):
             try:
                 cell = json.loads(cell)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):  # also of a number with too many digits
                 raise DataError(f"column {column!r}: {cell:.40} is no list of boxes [[x1, y1, x2, y2], ...]") from None
-        return cell.tolist() if isinstance(cell, np.ndarray) else cell
+        return plain(cell)
 
     def _images(self, cells: Mapping[str, Any]) -> tuple[Any, ...]:
         found: list[Any] = []
         for column, cell in cells.items():
+            if isinstance(cell, np.ndarray) and cell.ndim == 1:  # as which pandas keeps a list
+                cell = cell.tolist()
             for value in cell if isinstance(cell, (list, tuple)) else [cell]:
                 if is_missing(value) or (isinstance(value, str) and not value):
                     raise DataError(f"column {column!r}: the image is missing")
@@ -166,7 +172,11 @@ class _Maker:
             raise DataError(f"image {str(value)!r} is on the web: download it first")
         archive, _, member = str(value).partition(MEMBER)
         path = self.folder / archive
-        if not path.is_file():
+        try:
+            is_there = path.is_file()
+        except (OSError, ValueError) as error:
+            raise DataError(f"image {str(value)[:40]!r} has no name that a file can have ({error!s:.60})") from None
+        if not is_there:
             raise DataError(f"image {str(value)!r} is not there (looked for {path})")
         if member and member not in self._names(path):
             raise DataError(f"image {member!r} is not in {path}")
@@ -177,13 +187,24 @@ class _Maker:
             try:
                 with zipfile.ZipFile(archive) as opened:
                     self.members[str(archive)] = frozenset(opened.namelist())
-            except zipfile.BadZipFile:
-                raise DataError(f"{archive} is no zip archive") from None
+            except (zipfile.BadZipFile, OSError) as error:
+                raise DataError(f"{archive} is no zip archive that can be read ({error})") from None
         return self.members[str(archive)]
 
 
 def _only(cells: Mapping[str, Any]) -> Any:
     (cell,) = cells.values()
+    return plain(cell)
+
+
+def _table_cell(column: str, cell: Any) -> Any:
+    """A cell of the table; None when it is missing."""
+    if is_missing(cell):
+        return None
+    if isinstance(cell, str) and (reason := half_character(cell)):
+        raise DataError(f"column {column!r}: {reason}")
+    if isinstance(cell, int) and abs(cell) > LARGEST:
+        raise DataError(f"column {column!r}: the number is too large to be used")
     return cell
 
 

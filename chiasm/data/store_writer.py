@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -15,10 +16,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from chiasm.data.example import DataError
-from chiasm.data.extractors import ExtractorIdentity
-from chiasm.data.features import DTYPES, FORMAT
-
-HEADER_BYTES = 128  # every .npy header here is padded to this, so that it can be rewritten with the final shape
+from chiasm.data.extractors import BOX_CONVENTION, ExtractorIdentity, check_areas
+from chiasm.data.features import DTYPES, FORMAT, HEADER_BYTES, checksum
 
 
 class StoreWriter:
@@ -59,7 +58,8 @@ class StoreWriter:
         """Add the regions of one image: features (R, F), boxes (R, 4) in [0, 1], and of each region its detected
         class and attribute with their confidences (R,).
 
-        Raises `DataError` naming the image for NaN, infinity, wrong shapes, boxes outside the image or a repeated id.
+        Raises `DataError` naming the image for NaN, infinity, wrong shapes, boxes outside the image or without an area,
+        and a repeated id.
         """
         values = self._features(image_id, features)
         corners = np.asarray(boxes, dtype=np.float32)
@@ -69,6 +69,11 @@ class StoreWriter:
             raise DataError(
                 f"image {image_id}: boxes of shape {corners.shape}; ({len(values)}, 4) numbers in [0, 1] are expected"
             )
+        if self.identity.boxes == BOX_CONVENTION:
+            try:
+                check_areas(corners)
+            except DataError as error:
+                raise DataError(f"image {image_id}: {error}") from None
         if image_id in self._ids:
             raise DataError(f"image {image_id} is appended twice")
         given = {"features": values, "boxes": corners}
@@ -125,11 +130,17 @@ class StoreWriter:
             "checked_finite": True,
             "about": self.about,
             "files": {file.name: file.stat().st_size for file in sorted(self._aside.iterdir())},
+            "checksums": self._checksums(),
         }
         (self._aside / "store.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         for file in self._aside.iterdir():
             _to_disk(file)
         self._aside.rename(self.folder)
+
+    def _checksums(self) -> dict[str, int]:
+        """Of each file, as `FeatureStore.check_bytes` compares them; those of columns are known without reading."""
+        known = {f"{name}.npy": column.checksum for name, column in self._columns.items()}
+        return {file.name: known.get(file.name) or checksum(file) for file in sorted(self._aside.iterdir())}
 
     def _write_ids(self) -> None:
         ids = np.array([image_id.encode() for image_id in self._ids] or [b""], dtype=np.bytes_)[: len(self._ids)]
@@ -166,10 +177,13 @@ class _Column:
     def __init__(self, path: Path, first: NDArray[Any]) -> None:
         self.file: BinaryIO = path.open("wb")
         self.dtype, self.row_shape, self.rows = first.dtype, first.shape[1:], 0
+        self.checksum = 0
         self.file.write(b"\0" * HEADER_BYTES)
 
     def append(self, values: NDArray[Any]) -> None:
-        self.file.write(np.ascontiguousarray(values, dtype=self.dtype).data)
+        content = np.ascontiguousarray(values, dtype=self.dtype).data
+        self.file.write(content)
+        self.checksum = zlib.crc32(content, self.checksum)
         self.rows += len(values)
 
     def close(self) -> None:

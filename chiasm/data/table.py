@@ -176,7 +176,7 @@ class Preprocess(Preprocessor):
                 continue
             try:
                 values[i] = float(cell)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 values[i] = math.inf
             if not math.isfinite(values[i]):
                 reason = f"the column {name!r} holds {cell!r}; a finite number is expected, or nothing"
@@ -196,7 +196,7 @@ def is_missing(cell: object) -> bool:
     """Whether a cell holds nothing: None, NaN, or a blank text."""
     if isinstance(cell, str):
         return not cell.strip()
-    return cell is None or (_is_real(cell) and math.isnan(cell))
+    return cell is None or (_is_real(cell) and cell != cell)
 
 
 def label(cell: object) -> str:

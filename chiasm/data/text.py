@@ -24,6 +24,7 @@ from torch import Tensor
 from chiasm.batch import Text
 from chiasm.data.columns import Column, Preprocessor, padded
 from chiasm.data.example import DataError, Example, RowError, raise_rows
+from chiasm.data.vocabulary import half_character
 from chiasm.data.words import frequent_words, word_tokenizer
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -67,9 +68,9 @@ class Preprocess(Preprocessor):
 
     `vocabulary` is a `vocab.txt` (or a folder that holds one) or "train": then at most `vocabulary_size` pieces are
     learnt from the training rows, the same ones for the same rows. "words" means whole words, those with at least
-    `min_count` occurrences in the training rows. Or it is a `tokenizer.json` (or a folder that holds
-    one), as every model of transformers has it; its own special tokens and case are used. `empty` says what becomes of
-    a row without text: an error, or a text of no words.
+    `min_count` occurrences in the training rows. Or it is a `tokenizer.json` (or a folder that holds one), as every
+    model of transformers has it; its own special tokens and case are used. `empty` says what becomes of a row without
+    text: an error, or a text of no words.
     """
 
     stream: ClassVar[str] = "text"
@@ -209,7 +210,7 @@ def bad_text(value: object) -> str | None:
         return "the text is empty" if isinstance(value, str) else "the text is missing"
     if not isinstance(value, str):
         return f"the text is {value!r}, a {type(value).__name__}; text in quotes is expected"
-    return None
+    return half_character(value)
 
 
 def tokenizer_file(path: Path) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -81,6 +82,12 @@ class AnswerVocabulary:
 def is_missing(value: Any) -> bool:
     """Whether there is no answer: None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def half_character(text: str) -> str | None:
+    """What is wrong with a text that cannot be written: JSON's escapes can name one half of a surrogate pair."""
+    found = None if text.isascii() else re.search("[\ud800-\udfff]", text)
+    return found and f"the text holds {found[0]!a}, which is half of a character: write the whole character, or none"
 
 
 def text_of(value: Any) -> str:

@@ -110,7 +110,10 @@ def draw_targets(
 
     - "uniform": every cell uniform in [-scale, scale]
     - "sparse": as uniform, in about one of 16 cells, at least one of each row; 0 elsewhere
-    - "hadamard": +-scale, rows and columns drawn from a Hadamard matrix, so that as many rows as fit are orthogonal
+    - "hadamard": +-scale, blocks of a Hadamard matrix with drawn rows, columns and signs: if D is a power of two, the
+      first D rows are orthogonal to each other, so are the next D, ...; rows of two blocks are as two drawn ones
+      (cosines of deviation D^-1/2). If not, the matrix of the next power of two n loses n - D columns, and the n rows
+      of a block are only nearly orthogonal: the mean square of their cosines is (n - D) / (D (n - 1)), not 1 / D
 
     Raises ValueError for a scale that is not above 0 and for an unknown draw.
     """
@@ -133,13 +136,17 @@ def draw_targets(
 
 
 def _hadamard(num_words: int, size: int, seed: int) -> NDArray[np.float64]:
-    """Rows and columns of Sylvester's matrix, H_ij = (-1)^(bits that i and j share), in a drawn order."""
-    order = 1 << math.ceil(math.log2(max(num_words, size, 2)))
-    rows = np.argsort(uniform("rows", seed, np.arange(order)))[:num_words, None]
+    """Blocks H diag(signs) of Sylvester's matrix, H_ij = (-1)^(bits that i and j share), with rows in a drawn order."""
+    order = 1 << math.ceil(math.log2(size))
     columns = np.argsort(uniform("columns", seed, np.arange(order)))[:size]
-    shared: NDArray[Any] = rows & columns
+    shared: NDArray[Any] = np.arange(order)[:, None] & columns
     shift = 1
     while shift < order:
         shared = shared ^ (shared >> shift)
         shift *= 2
-    return 1.0 - 2.0 * (shared & 1).astype(np.float64)
+    matrix = 1.0 - 2.0 * (shared & 1).astype(np.float64)
+    blocks = np.arange(math.ceil(num_words / order))[:, None]
+    rows = np.argsort(uniform("rows", seed, blocks, np.arange(order)), axis=1)
+    signs = np.where(uniform("signs", seed, blocks, columns) < 0.5, -1.0, 1.0)
+    cells: NDArray[np.float64] = (matrix[rows] * signs[:, None]).reshape(-1, size)
+    return cells[:num_words]

@@ -1,7 +1,7 @@
 """Accuracy, precision, recall and F1 of class labels, and the area under the ROC curve; each with an interval.
 
-A ratio without cases (a class never predicted, never true) counts as 0, as in scikit-learn; averages over classes
-take those that occur among the targets or the predictions.
+A ratio without cases (a class never predicted, never true) counts as 0, as in scikit-learn, with an interval from 0
+to 1; averages over classes take those that occur among the targets or the predictions.
 """
 
 from __future__ import annotations
@@ -135,7 +135,17 @@ def _of_classes(
     shown = labels if by_label else []
     names = [f"{average}_{kind}" if average else f"{kind}/{label}" for kind in KINDS for average, label in _rows(shown)]
     counts = ([true.shape[0]] * len(AVERAGES) + support) * len(KINDS)
-    return dict(zip(names, resampling.of_sums(columns, statistic, counts=counts), strict=True))
+    behind = _clusters(resampling, true, predicted)
+    of_labels = {kind: behind[kind] if by_label else [] for kind in KINDS}
+    independent = [k for kind in KINDS for k in (*[resampling.num_clusters] * len(AVERAGES), *of_labels[kind])]
+    return dict(zip(names, resampling.of_sums(columns, statistic, counts=counts, independent=independent), strict=True))
+
+
+def _clusters(resampling: Resampling, true: sparse.csr_array, predicted: sparse.csr_array) -> dict[str, list[int]]:
+    """(C) each: how many clusters have a case that a label's precision, recall or F1 counts."""
+    counted = {"precision": predicted, "recall": true, "f1": true + predicted}
+    tables = {kind: sparse.csr_array(resampling.of_clusters(cases)) for kind, cases in counted.items()}
+    return {kind: [int(n) for n in table.astype(bool).sum(0)] for kind, table in tables.items()}
 
 
 def _rows(labels: Sequence[Hashable]) -> list[tuple[str, Hashable]]:

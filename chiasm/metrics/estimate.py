@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,12 @@ class Estimate:
     def to_json(self) -> dict[str, float]:
         found = {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
         return found if self.share else {**found, "share": False}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """What `to_json` gave, read from a file; null there, which stands for what is undefined, becomes NaN."""
+        known: dict[str, Any] = {key: math.nan if value is None else value for key, value in values.items()}
+        return cls(**known)
 
 
 def share(correct: float, n: int) -> Estimate:
@@ -107,29 +114,36 @@ class Resampling:
         statistic: Callable[[Array], Array],
         *,
         counts: Sequence[int] | None = None,
+        independent: Sequence[int] | None = None,
         remove_bias: bool = False,
     ) -> list[Estimate]:
         """Estimates of `statistic`: (draws, K) sums over cases -> (draws, P), of per-case `columns` (n, K).
 
-        `counts` (P) is the number of cases behind each value, n when not given. `remove_bias` shifts the
-        draws by their mean's distance from the value: for what noise can only raise, such as a chi-square.
-        A value that is not defined is NaN, with its interval.
+        `counts` (P) is the number of cases behind each value, n when not given. `independent` (P), for values that
+        are shares, the number of clusters behind each: a bootstrap of equal scores has no width, and such a value
+        gets Wilson's interval with its clusters as the cases, so that "all right" is never reported as certain;
+        without clusters nothing is known, and the interval is 0 to 1. `remove_bias` shifts the draws by their mean's
+        distance from the value: for what noise can only raise, such as a chi-square. A value that is not defined is
+        NaN, with its interval.
         """
         if self.num_cases == 0:
             raise ValueError("there are no cases to measure")
         if columns.shape[0] != self.num_cases:
             raise ValueError(f"{columns.shape[0]} rows of scores for {self.num_cases} cases")
-        ones = np.ones(self.num_cases)
-        placed = (ones, (self.unit, np.arange(self.num_cases)))
+        found = self._estimates(self.of_clusters(columns), statistic, counts, remove_bias)
+        return found if independent is None else [_never_certain(e, k) for e, k in zip(found, independent, strict=True)]
+
+    def of_clusters(self, columns: Array | sparse.csr_array) -> Array | sparse.csr_array:
+        """(n, K) per case -> (clusters, K), their sums over the cases of each cluster."""
+        placed = (np.ones(self.num_cases), (self.unit, np.arange(self.num_cases)))
         belongs = sparse.csr_array(placed, shape=(self.num_clusters, self.num_cases))
         table: Array | sparse.csr_array = belongs @ columns  # type: ignore[assignment]
-        return self._estimates(table, statistic, counts, remove_bias)
+        return table
 
     def shares(self, scores: ArrayLike, parts: Mapping[str, Mask]) -> dict[str, Estimate]:
         """The mean of per-case `scores` (n) in [0, 1] over each part, a mask (n) of its cases.
 
-        A part without cases gives (nan, 0, 1). A bootstrap of equal scores has no width: such a part gets
-        Wilson's interval with its clusters as the cases, so that "all right" is never reported as certain.
+        A part without cases gives (nan, 0, 1); one of equal scores gets Wilson's interval, as in `of_sums`.
         """
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (self.num_cases,):
@@ -144,11 +158,7 @@ class Resampling:
         estimates = self._estimates(table, lambda s: _divide(s[:, :p], s[:, p:]), counts, remove_bias=False)
         found = {}
         for name, estimate, clusters in zip(parts, estimates, sizes, strict=True):
-            if estimate.n and estimate.low == estimate.high:
-                independent = int(np.count_nonzero(clusters))
-                wilson = share(estimate.value * independent, independent)
-                estimate = Estimate(estimate.value, wilson.low, wilson.high, estimate.n)
-            found[name] = estimate if estimate.n else share(0, 0)
+            found[name] = _never_certain(estimate, int(np.count_nonzero(clusters))) if estimate.n else share(0, 0)
         return found
 
     def _estimates(
@@ -182,6 +192,14 @@ def members(name: str, types: Sequence[object]) -> dict[str, Mask]:
     texts = [str(text) for text in found]
     order = sorted(range(len(texts)), key=lambda i: (len(texts[i]) if texts[i].isdigit() else 0, texts[i]))
     return {f"{name}/{texts[i]}": codes == i for i in order}
+
+
+def _never_certain(estimate: Estimate, independent: int) -> Estimate:
+    """A share whose resamples are all equal, with the interval of so many independent cases."""
+    if estimate.low != estimate.high:
+        return estimate
+    wilson = share(estimate.value * independent, independent)
+    return Estimate(estimate.value, wilson.low, wilson.high, estimate.n)
 
 
 def _divide(numerators: Array, denominators: Array) -> Array:

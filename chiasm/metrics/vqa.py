@@ -4,8 +4,9 @@ With ten annotators an answer scores the average, over the ten sets that leave o
 
     min(1, number of the other nine who gave it / 3)
 
-so 0, 0.3, 0.6, 0.9, 1 for 0, 1, 2, 3, 4 or more annotators. Answers are normalised (punctuation, number words,
-articles, contractions) only where the annotators do not all agree; letter case never counts.
+so 0, 0.3, 0.6, 0.9, 1 for 0, 1, 2, 3, 4 or more annotators. With fewer than four annotators, which the official script
+never sees, an answer scores the share who gave it, as in the targets. Answers are normalised (punctuation, number
+words, articles, contractions) only where the annotators do not all agree; letter case never counts.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ from numpy.typing import ArrayLike, NDArray
 from chiasm.metrics.estimate import Array, Estimate, Mask, Resampling, members
 
 Codes = NDArray[np.int64]
+FEW = 4  # with fewer annotators not even an answer that all of them gave would be worth 1
 
 
 def soft_score(matches: ArrayLike, annotators: ArrayLike = 10) -> Array:
-    """The accuracy of answers that `matches` of the `annotators` gave: the leave-one-out average, in [0, 1]."""
+    """The accuracy of answers that `matches` of the `annotators` gave, in [0, 1]: the leave-one-out average.
+
+    That asks for three others who agree. Of fewer than four annotators it is the share who gave the answer, as
+    `chiasm.data.answers.soft_scores` has it, so that what is learnt is what is measured.
+    """
     c, n = np.asarray(matches, dtype=np.float64), np.asarray(annotators, dtype=np.float64)
     with_own_left_out = c * np.minimum(1, np.maximum(c - 1, 0) / 3)
     with_another_left_out = (n - c) * np.minimum(1, c / 3)
-    return np.asarray((with_own_left_out + with_another_left_out) / n)
+    return np.asarray(np.where(n < FEW, c, with_own_left_out + with_another_left_out) / n)
 
 
 def clean(answer: str) -> str:

@@ -178,5 +178,7 @@ def search_of(config: WordOptions, **limits: Any) -> Search:
         **limits,
     )
     if config.decoding == "nucleus":
+        if config.groups > 1:
+            raise ValueError(f"groups is {config.groups}, and decoding 'nucleus' has no beams to divide: leave it at 1")
         return NucleusSampling(config.beam_size, config.top_p, config.temperature, config.sampling_seed, rules)
     return BeamSearch(config.beam_size, config.groups, config.diversity, config.length_penalty, rules)

@@ -107,6 +107,7 @@ class ConvTranslation(WritingModel):
     def start(self, batch: Batch) -> State:
         """Text (B, S) -> memory "keys", "values" (B, S, E); beams: what each layer saw last, and how many words."""
         text = source_of(batch)
+        self._check_places(text.input_ids, "a sentence to translate", "[text] max_length")
         mask = text.attention_mask[..., None]
         embedded = self.dropout(self.source_words(text.input_ids) + self.source_places(_steps(text.input_ids)))
         side = self.config.kernel_size // 2
@@ -141,6 +142,7 @@ class ConvTranslation(WritingModel):
 
     def follow(self, state: State, words: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T) -> (B, T, D), (B, T, S): all places at once."""
+        self._check_places(words, "a translation", "[task] max_words")
         embedded = self.dropout(self.words(words) + self.places(_steps(words)))
         width = self.config.kernel_size
 
@@ -152,6 +154,15 @@ class ConvTranslation(WritingModel):
     def get_input_embeddings(self) -> nn.Module:
         """The table of source words, where gradients of the text are taken."""
         return self.source_words
+
+    def _check_places(self, words: Tensor, what: str, option: str) -> None:
+        """Raise ValueError for sentences (B, T) with more words than there are places."""
+        places = self.config.max_positions
+        if words.shape[1] > places:
+            raise ValueError(
+                f"{what} of {words.shape[1]} words is longer than the model's {places} places; "
+                f"lower {option}, or train with a larger [options] max_positions"
+            )
 
     def _decode(self, embedded: Tensor, memory: Mapping[str, Tensor], window: Window) -> tuple[Tensor, Tensor]:
         """(B, K, E) -> f (B, K, D), attention (B, K, S)."""

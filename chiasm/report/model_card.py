@@ -68,7 +68,7 @@ def _measured(bundle: Bundle) -> Iterator[str]:
     if not found:
         yield "Nothing was measured."
     for split, metrics in found.items():
-        estimates = {name: Estimate(**value) for name, value in metrics.items()}
+        estimates = {name: Estimate.from_json(value) for name, value in metrics.items()}
         shown = dict(list(estimates.items())[:SHOWN])
         table: Table = metrics_table(shown, title=f"{split}, with 95 % intervals")
         more = f"\n\nand {len(estimates) - SHOWN} more in metrics.json" if len(estimates) > SHOWN else ""

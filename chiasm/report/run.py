@@ -12,7 +12,7 @@ from chiasm.metrics.estimate import Estimate
 from chiasm.report.choice import CANDIDATES, explained
 from chiasm.report.contents import Example, Report
 from chiasm.training.bundle import Bundle
-from chiasm.training.data import BadRowPolicy, read_named, world_folder
+from chiasm.training.data import BadRowPolicy, read_measured, read_named, world_folder
 from chiasm.training.journal import read_journal
 from chiasm.training.predict import predict
 
@@ -129,7 +129,11 @@ def explained_of_run(folder: Path, split: str | None, data: Path | None, count: 
     bundle = Bundle.load(folder / "bundle")
     section = bundle.recipe.data
     names = {"train": section.train, "validation": section.validation, "test": section.test}[name]
-    rows = read_named(bundle.recipe, data or world_folder(bundle.recipe), names, BadRowPolicy("skip"))
+    folder, policy = data or world_folder(bundle.recipe), BadRowPolicy("skip")
+    if names:
+        rows = read_named(bundle.recipe, folder, names, policy)
+    else:  # a share of the training rows was held out
+        rows = read_measured(bundle.recipe, folder, None, policy, bundle.metrics.get("data_fingerprint"))[0]
     rows = random.Random(0).sample(rows, min(CANDIDATES, len(rows)))
     answers = predict(bundle.model, bundle.task, bundle.dataset(rows))
     return explained(bundle, rows, answers, count)

@@ -27,9 +27,11 @@ class Curves:
 def read_curves(file: Path, metric: str) -> Curves:
     """The curves in a `table.json` of `chiasm table`.
 
-    A row's alpha is what it sets `task.alpha` to, and its method is its name without that number; a row that sets
-    `task.smoothing` to "none" is the baseline. Rows that were not run are left out. Several seeds are averaged, and
-    so are the ends of their intervals. Raises `DataError` for a file of another kind and when no row has the metric.
+    A row's alpha is what it sets `task.alpha` to, and its method is its name without that number. Without smoothing a
+    method is at alpha 0 of its own curve: methods may differ there in what else they set. A row that sets
+    `task.smoothing` to "none" instead is one baseline for all. Rows that were not run are left out. Several seeds are
+    averaged, and so are the ends of their intervals. Raises `DataError` for a file of another kind and when no row has
+    the metric.
     """
     try:
         rows = [_Row.of(row) for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
@@ -65,7 +67,7 @@ class _Row:
     def of(cls, row: Mapping[str, Any]) -> _Row:
         pairs = [setting.partition("=") for setting in row["settings"]]
         settings = {key: value.strip("\"'") for key, _, value in pairs}
-        seeds = tuple({name: Estimate(**found) for name, found in seed.items()} for seed in row["seeds"])
+        seeds = tuple({name: Estimate.from_json(found) for name, found in seed.items()} for seed in row["seeds"])
         return cls(row["name"], settings, seeds)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from chiasm.metrics.estimate import Estimate
+from chiasm.training import files
+from chiasm.training.files import to_plain as to_plain
 
 if TYPE_CHECKING:
     from chiasm.training.targets import SplitTargets
@@ -138,23 +139,9 @@ def _target(line: Mapping[str, Any]) -> str:
     return "" if line["answer"].startswith("(") else "not learnt"
 
 
-def to_plain(value: Any) -> Any:
-    """Estimates, mappings and sequences as plain values for JSON; NaN becomes None."""
-    if isinstance(value, Estimate):
-        return to_plain(value.to_json())
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(inner) for key, inner in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [to_plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 def write_json(value: Any, path: Path) -> None:
-    """Write `to_plain(value)` to `path`, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(to_plain(value), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write `to_plain(value)` to `path` in one piece, making its folder."""
+    files.write_json(path, value)
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 from chiasm.synth.options import KINDS, PairsOptions, ScenesOptions, WorldError, WorldOptions
 
-__all__ = ["KINDS", "PairsOptions", "ScenesOptions", "WorldError", "WorldOptions", "generate", "world_info"]
+__all__ = ["KINDS", "PairsOptions", "ScenesOptions", "WorldError", "WorldOptions", "check", "generate", "world_info"]
 
 INFO = "world.json"
 
@@ -59,6 +59,17 @@ def generate(
         (aside / INFO).write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
         _move(aside, folder, info)
     return folder
+
+
+def check(kind: str, options: dict[str, Any]) -> None:
+    """Raises `WorldError` for an unknown kind, and for unknown or impossible options, as `generate` does."""
+    from chiasm.synth import options as checking
+    from chiasm.synth import worlds
+
+    if kind in worlds.world_names():
+        worlds.options(kind, options)
+    else:
+        checking.options(kind, options)
 
 
 def _further(kind: str, folder: Path, seed: int, given: dict[str, Any]) -> Path:

@@ -18,6 +18,7 @@ from torch import Tensor
 from chiasm.batch import Output
 from chiasm.data.columns import Column, EncodedDataset
 from chiasm.data.example import Example
+from chiasm.data.vocabulary import is_missing
 from chiasm.metrics.estimate import Estimate
 from chiasm.objectives import Objective
 from chiasm.registry import find, names
@@ -63,6 +64,10 @@ class BaseTask(ABC):
     def targets(self, examples: Sequence[Example]) -> Mapping[str, Column]:
         """head -> targets of all examples, in order. Examples without an answer get an 'ignored' target."""
 
+    def labelled(self, example: Example) -> bool:
+        """Whether the example says what is right, so that an answer to it can be measured."""
+        return is_answered(example.values.get("answer"))
+
     def dataset(self, examples: Sequence[Example], streams: Mapping[str, Column]) -> EncodedDataset:
         """The examples with their targets. A task that changes the inputs (hides a part of them) overrides this."""
         return EncodedDataset(examples, streams, self.targets(examples))
@@ -97,6 +102,11 @@ class BaseTask(ABC):
         """(B,) the score of the given answer index of each example in the main head, for attributions."""
         (scores,) = list(output.scores.values())[:1]
         return scores.gather(1, scores.new_tensor(answers).long()[:, None]).squeeze(1)
+
+
+def is_answered(value: Any) -> bool:
+    """Whether there is something to compare with: not None, not NaN, not a text without a character."""
+    return not is_missing(value) and not (isinstance(value, str) and not value.strip())
 
 
 def task_names() -> list[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from chiasm.data.example import DataError, Example
-from chiasm.data.vocabulary import is_missing
 from chiasm.tasks import Prediction
 
 STATE_FILE = "task.json"
@@ -29,12 +28,10 @@ def paired(predictions: Sequence[Prediction], examples: Sequence[Example]) -> li
     return [found[i] for i in wanted]
 
 
-def gold(examples: Sequence[Example]) -> list[Any]:
-    """The examples' answers. Raises DataError naming those without one, since they cannot be measured."""
-    answers = [example.values.get("answer") for example in examples]
-    missing = [e.id for e, answer in zip(examples, answers, strict=True) if is_missing(answer) or answer == ""]
-    _refuse("no answer to compare with for the id", missing)
-    return answers
+def gold(examples: Sequence[Example], labelled: Callable[[Example], bool]) -> list[Any]:
+    """The examples' answers. Raises DataError naming those that are not `labelled`, since they cannot be measured."""
+    _refuse("no answer to compare with for the id", (example.id for example in examples if not labelled(example)))
+    return [example.values.get("answer") for example in examples]
 
 
 def images_of(examples: Sequence[Example]) -> list[str]:

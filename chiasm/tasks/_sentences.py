@@ -21,7 +21,7 @@ from chiasm.data.references import ReferenceColumn, ReferenceDataset, Teaching
 from chiasm.data.words import END, PAD, SPECIAL, WordVocabulary
 from chiasm.objectives import Objective
 from chiasm.objectives.words import next_word
-from chiasm.tasks import BaseTask, Prediction
+from chiasm.tasks import BaseTask, Prediction, is_answered
 from chiasm.tasks._pairing import load_state, save_state
 
 HEAD = "words"
@@ -30,9 +30,15 @@ SURE = -1e-6  # a mean log-probability is taken to be at most this, so that its 
 
 
 class SentenceTask(BaseTask):
-    """A sentence for each example. `answer` is a right one, or a list of them."""
+    """A sentence for each example. `answer` is a right one, or a list of them.
+
+    Raises ValueError for an option `alpha`, the mass that smoothing gives away, that is not a share.
+    """
 
     def __init__(self, **options: Any) -> None:
+        alpha = options["alpha"]
+        if not 0 <= alpha < 1:
+            raise ValueError(f"alpha is {alpha}: a share, at least 0 and below 1, is expected")
         self.options: dict[str, Any] = options
         self._vocabulary: WordVocabulary | None = None
 
@@ -69,6 +75,9 @@ class SentenceTask(BaseTask):
     def targets(self, examples: Sequence[Example]) -> Mapping[str, Column]:
         """ "words": (B, T, 1) the first sentence of each. What training draws and smooths is made by `dataset`."""
         return {HEAD: self._references(examples)}
+
+    def labelled(self, example: Example) -> bool:
+        return bool(references_of(example))
 
     def dataset(self, examples: Sequence[Example], streams: Mapping[str, Column]) -> EncodedDataset:
         """The examples, of which each visit learns one sentence."""
@@ -135,9 +144,9 @@ class SentenceTask(BaseTask):
 
 
 def references_of(example: Example) -> list[str]:
-    """The right sentences of an example; none when its answer is unknown. Raises `DataError` for anything else."""
+    """The right sentences of an example; none when its answer is unknown or empty. Raises `DataError` for the rest."""
     answer = example.values.get("answer")
-    if answer is None or (isinstance(answer, float) and math.isnan(answer)):
+    if not is_answered(answer):
         return []
     sentences = [answer] if isinstance(answer, str) else answer
     if not isinstance(sentences, list | tuple) or not all(isinstance(s, str) and s.strip() for s in sentences):
@@ -146,4 +155,5 @@ def references_of(example: Example) -> list[str]:
 
 
 def _number(name: str) -> int | str:
-    return int(name) if name.isdigit() else name
+    """A number as it is written in full; "007" and "²" stay the names that they are."""
+    return int(name) if name.isdecimal() and str(int(name)) == name else name

@@ -56,8 +56,6 @@ class Caption(SentenceTask):
         validity_cache: str = "",
         headline: Literal["cider_d", "cider", "bleu4", "rouge_l"] = "cider_d",
     ) -> None:
-        if not 0 <= alpha < 1:
-            raise ValueError(f"alpha is {alpha}: a share, at least 0 and below 1, is expected")
         if headline not in HEADLINES:
             raise ValueError(f"headline is {headline!r}: one of {', '.join(HEADLINES)} is expected")
         super().__init__(

@@ -107,6 +107,10 @@ class Classify(BaseTask):
             return {HEAD: ignoring(checked(build_targets("several", values, self.vocabulary)), values)}
         return {HEAD: checked(build_targets("one", values, self.vocabulary))}
 
+    def labelled(self, example: Example) -> bool:
+        """A list of no labels is an answer where there may be several."""
+        return super().labelled(example) and (self.kind == "several" or any(self._labels_of(example)))
+
     def decode(self, output: Output, ids: Sequence[str], *, top_k: int = 5) -> list[Prediction]:
         """For several labels the probability is that of the least certain decision, yes or no, among all labels."""
         scores = scores_of(output, HEAD, ids, self._size)
@@ -128,7 +132,7 @@ class Classify(BaseTask):
         Labels that training did not have count as wrong answers. Intervals resample images.
         """
         said, images = paired(predictions, examples), images_of(examples)
-        gold(examples)
+        gold(examples, self.labelled)
         true = [self._labels_of(example) for example in examples]
         unseen = sorted({label for labels in true for label in labels} - set(self.labels))
         labels = [*self.labels, *unseen]

@@ -59,7 +59,7 @@ class Daquar(AnswerTask):
         Intervals resample images. Raises `WordNetMissing` when the folder that the options name holds no WordNet.
         """
         said = [answer_set(str(prediction.answer)) for prediction in paired(predictions, examples)]
-        true = [answer_set(str(value)) for value in gold(examples)]
+        true = [answer_set(str(value)) for value in gold(examples, self.labelled)]
         images = images_of(examples)
         members: dict[str, wups.Membership] = {"accuracy": wups.equal}
         wordnet = self._wordnet()

@@ -19,7 +19,7 @@ from chiasm.metrics.class_counts import ClassCounts
 from chiasm.metrics.estimate import Estimate, Resampling
 from chiasm.objectives import Objective
 from chiasm.objectives.answers import one_answer
-from chiasm.tasks import BaseTask, Prediction
+from chiasm.tasks import BaseTask, Prediction, is_answered
 from chiasm.tasks._decoding import ranked, scores_of
 from chiasm.tasks._pairing import gold, load_state, paired, save_state
 
@@ -51,7 +51,7 @@ class Emotion(BaseTask):
 
     def fit(self, examples: Sequence[Example]) -> Self:
         """Raises DataError when there is no label, or one that is not listed."""
-        counts = Counter(answer for e in examples if (answer := e.values.get("answer")) is not None)
+        counts: Counter[Any] = Counter(answer for e in examples if is_answered(answer := e.values.get("answer")))
         if not counts:
             raise DataError(f"none of the {len(examples)} training utterances has a label")
         unknown = sorted(set(counts) - set(self._labels)) if self._labels else []
@@ -71,7 +71,7 @@ class Emotion(BaseTask):
         number: dict[Any, int] = {label: i for i, label in enumerate(self.labels)}
         answers = [example.values.get("answer") for example in examples]
         targets = torch.tensor([number.get(answer, IGNORE) for answer in answers])
-        given = [answer for answer in answers if answer is not None]
+        given = [answer for answer in answers if is_answered(answer)]
         if given and bool((targets == IGNORE).all()):
             raise DataError(f"no label of these utterances is known (e.g. {given[0]!r}); are they of another data set?")
         return {HEAD: TensorColumn(targets)}
@@ -85,7 +85,7 @@ class Emotion(BaseTask):
         """`accuracy`; macro, weighted and micro precision, recall and F1; each of them by label; and
         `confusion/<true>/<given>`, the share of a label's utterances that were given each label."""
         said = [p.answer for p in paired(predictions, examples)]
-        true = gold(examples)
+        true = gold(examples, self.labelled)
         labels = [*self.labels, *sorted(set(true) - set(self.labels))]
         dialogues = [example.info.get("cluster", example.id) for example in examples]
         measures = classification.evaluate(true, said, labels, groups=dialogues)
@@ -94,7 +94,7 @@ class Emotion(BaseTask):
     def counts(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> ClassCounts:
         """The counts behind a table of classes; `.table()` prints every definition of its columns."""
         said = [p.answer for p in paired(predictions, examples)]
-        return ClassCounts.count(gold(examples), said, self.labels)
+        return ClassCounts.count(gold(examples, self.labelled), said, self.labels)
 
     def submission(self, predictions: Sequence[Prediction], path: Path) -> None:
         """CSV: id, answer, probability."""

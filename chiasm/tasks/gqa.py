@@ -58,7 +58,7 @@ class Gqa(AnswerTask):
             pairs = ((e.id, frozenset(e.info["valid"]), frozenset(e.info["plausible"])) for e in examples)
             choices = {name: Choices(valid, plausible) for name, valid, plausible in pairs}
         given = {p.id: str(p.answer) for p in paired(predictions, examples)}
-        answers = gold(examples)
+        answers = gold(examples, self.labelled)
         images = images_of(examples)
         questions = [_question(e, text_of(a), i) for e, a, i in zip(examples, answers, images, strict=True)]
         return gqa.evaluate(questions, given, choices=choices, grounding=grounding)

@@ -134,6 +134,10 @@ class LxmertPretraining(BaseTask):
         """ "answer": (B, A) scores over the joint table. The other targets are made batch by batch (`dataset`)."""
         return {"answer": build_targets("soft", [_scores(e) or None for e in examples], self.vocabulary).column}
 
+    def labelled(self, example: Example) -> bool:
+        """Always: what was hidden is known, whether or not the sentence is a question with an answer."""
+        return True
+
     def dataset(self, examples: Sequence[Example], streams: Mapping[str, Column]) -> EncodedDataset:
         """The examples, of which each batch hides a part."""
         found = self.targets(examples)["answer"] if "answer" in self._losses else None

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import torch
 from torch import Tensor
 
 from chiasm.batch import Output
-from chiasm.data.answers import build_targets
+from chiasm.data.answers import Targets, build_targets
 from chiasm.data.columns import Column
 from chiasm.data.example import DataError, Example
+from chiasm.data.vocabulary import IGNORE
 from chiasm.metrics import nlvr
 from chiasm.metrics.estimate import Estimate
 from chiasm.objectives import Objective
@@ -40,7 +42,7 @@ class Nlvr(BaseTask):
 
     def fit(self, examples: Sequence[Example]) -> Self:
         """Check that both truth values occur, since nothing can be learnt from one. Raises DataError."""
-        missing = set(LABELS) - {label for label in map(_truth, examples) if label is not None}
+        missing = set(LABELS) - {label for label in _truths(examples) if label is not None}
         if missing:
             without = " nor ".join(str(label) for label in sorted(missing))
             raise DataError(f"none of the {len(examples)} training examples is labelled {without}")
@@ -54,7 +56,7 @@ class Nlvr(BaseTask):
 
     def targets(self, examples: Sequence[Example]) -> Mapping[str, Column]:
         """ "answer": (B,) int64, 1 for true, 0 for false. Raises DataError when no answer is a truth value."""
-        return {HEAD: checked(build_targets("binary", [e.values.get("answer") for e in examples]))}
+        return {HEAD: checked(_targets(examples))}
 
     def decode(self, output: Output, ids: Sequence[str], *, top_k: int = 5) -> list[Prediction]:
         scores = scores_of(output, HEAD, ids, self._size)
@@ -67,8 +69,8 @@ class Nlvr(BaseTask):
         They do by `info["sentence_group"]`, or by an identifier of NLVR2's form.
         """
         said = [prediction.answer for prediction in paired(predictions, examples)]
-        gold(examples)
-        correct = [answer == _truth(example) for answer, example in zip(said, examples, strict=True)]
+        gold(examples, self.labelled)
+        correct = [answer == truth for answer, truth in zip(said, _truths(examples), strict=True)]
         identifiers = [str(example.info.get("identifier", example.id)) for example in examples]
         paired_images = all(len(identifier.split("-")) == 4 for identifier in identifiers)
         sentences = [e.info.get("sentence_group") for e in examples]
@@ -102,7 +104,12 @@ class Nlvr(BaseTask):
 Task = Nlvr
 
 
-def _truth(example: Example) -> bool | None:
-    """The label as a truth value; None when it is neither."""
-    label = str(example.values.get("answer")).strip().lower()
-    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(label)
+def _targets(examples: Sequence[Example]) -> Targets:
+    return build_targets("binary", [example.values.get("answer") for example in examples])
+
+
+def _truths(examples: Sequence[Example]) -> list[bool | None]:
+    """The labels as truth values, read as the targets are; None where a label is neither."""
+    numbers = _targets(examples).column.gather(torch.arange(len(examples)))
+    assert isinstance(numbers, Tensor)
+    return [None if number == IGNORE else bool(number) for number in numbers.tolist()]

@@ -70,7 +70,7 @@ class Regress(BaseTask):
     def evaluate(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Mapping[str, Estimate]:
         """`mae`, `rmse`, `r2`, `pearson`; intervals resample images."""
         answers = [float(p.answer) for p in paired(predictions, examples)]
-        gold(examples)
+        gold(examples, self.labelled)
         return regression.evaluate(_numbers(examples), answers, groups=images_of(examples))
 
     def submission(self, predictions: Sequence[Prediction], path: Path) -> None:

@@ -54,7 +54,8 @@ class Translate(SentenceTask):
         return WordVocabulary.fit(sentences, min_count=min_count, lowercase=lowercase, max_words=max_words)
 
     def evaluate(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Mapping[str, Estimate]:
-        """`bleu` by sacrebleu (see `metrics.translation`), `length_ratio`, and `vocabulary_usage`."""
+        """`bleu` by sacrebleu and `length_ratio` (see `metrics.translation`), `bleu_unsmoothed` of the words as the
+        model cuts them, and `vocabulary_usage`."""
         said = [str(prediction.answer) for prediction in paired(predictions, examples)]
         wanted = []
         for example in examples:
@@ -63,7 +64,8 @@ class Translate(SentenceTask):
                 raise DataError(f"example {example.id} has {len(references)} translations; one is expected")
             wanted += references
         found = translation.score(said, wanted, lowercase=self.options["lowercase"])
-        return found | {"vocabulary_usage": vocabulary_usage(said)}
+        cut = [[" ".join(self.vocabulary.cut(text)) for text in texts] for texts in (said, wanted)]
+        return found | {"bleu_unsmoothed": translation.unsmoothed(*cut), "vocabulary_usage": vocabulary_usage(said)}
 
     def notes(self) -> Mapping[str, str]:
         """sacrebleu's signature."""

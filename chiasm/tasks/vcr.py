@@ -66,6 +66,9 @@ class Vcr(BaseTask):
             for part, numbers in found.items()
         }
 
+    def labelled(self, example: Example) -> bool:
+        return all(right_choice(example, CHOICES, part) is not None for part in self.parts)
+
     def decode(self, output: Output, ids: Sequence[str], *, top_k: int = 5) -> list[Prediction]:
         scores = {part: _scores(output, part, ids) for part in self.parts}
         said: Tensor | None = None

@@ -51,12 +51,16 @@ class Vqa(AnswerTask):
         """Each annotator's answer, normalised unless all agree, with its official score."""
         return [_scored(e.values.get("answer"), e.info.get("multiple_choice_answer")) for e in examples]
 
+    def labelled(self, example: Example) -> bool:
+        """A list of annotators of whom none answered is no label."""
+        return super().labelled(example) and not _silent(example.values.get("answer"))
+
     def evaluate(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Mapping[str, Estimate]:
         """The official `accuracy`, also `accuracy/answer/<type>` and `accuracy/question/<type>`."""
         said = [str(prediction.answer) for prediction in paired(predictions, examples)]
         types = {key: [example.info.get(key) for example in examples] for key in ("answer_type", "question_type")}
         return vqa.evaluate(
-            _scores(said, gold(examples)),
+            _scores(said, gold(examples, self.labelled)),
             answer_types=types["answer_type"],
             question_types=types["question_type"],
             images=images_of(examples),
@@ -76,7 +80,7 @@ Task = Vqa
 
 def _scored(value: Any, multiple_choice: Any) -> Mapping[str, float] | None:
     """{answer: official score}, the annotators' commonest answer first; None when there is no answer."""
-    if is_missing(value) or (isinstance(value, list | tuple) and not value):
+    if is_missing(value) or _silent(value):
         return None
     scores = soft_scores(value)
     for commonest in [multiple_choice, *gold_answers(value)]:
@@ -84,6 +88,11 @@ def _scored(value: Any, multiple_choice: Any) -> Mapping[str, float] | None:
             if answer in scores:
                 return {answer: scores[answer], **scores}
     return scores
+
+
+def _silent(value: Any) -> bool:
+    """Whether it is a list of annotators of whom none gave an answer."""
+    return isinstance(value, list | tuple) and all(map(is_missing, value))
 
 
 def _scores(said: Sequence[str], answers: Sequence[Any]) -> Array:
@@ -101,5 +110,5 @@ def _scores(said: Sequence[str], answers: Sequence[Any]) -> Array:
 
 def _annotators(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
-        return [str(answer) for answer in value]
+        return [text_of(answer) for answer in value if not is_missing(answer)]
     return [""] if isinstance(value, Mapping) else [text_of(value)] * ANNOTATORS

@@ -31,7 +31,7 @@ from chiasm.tasks import task as task_file
 from chiasm.training import schema
 from chiasm.training.checkpoint import load_module, module_tensors
 from chiasm.training.errors import CheckpointError, RecipeError, TrainingError
-from chiasm.training.files import sha256, write_json, written_aside
+from chiasm.training.files import complete, sha256, write_json, written_aside
 from chiasm.training.recipe import Recipe, modality
 
 FORMAT = 1
@@ -95,7 +95,7 @@ class Bundle:
     @classmethod
     def load(cls, folder: Path | str, *, device: torch.device | str = "cpu") -> Self:
         """The bundle in `folder`, its model in evaluation mode on `device`. Raises `BundleError`."""
-        path = Path(folder)
+        path = complete(Path(folder))
         verify(path)
         config = _json(path / "config.json")
         with _as_bundle_error(path):

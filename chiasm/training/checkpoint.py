@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from chiasm.training.errors import CheckpointError
-from chiasm.training.files import written_aside
+from chiasm.training.files import OLD, complete, remove, written_aside
 
 FORMAT = 1
 Tensors = dict[str, Tensor]
@@ -60,13 +59,13 @@ class Checkpoints:
             raise CheckpointError(f"cannot write the checkpoint {target}: {error}; {intact}") from error
         for path in self._all():
             if path != target:
-                shutil.rmtree(path, ignore_errors=True)
+                remove(path)
         return target
 
     def latest(self) -> Path | None:
         """The newest complete checkpoint."""
         found = self._all()
-        return found[-1] if found else None
+        return complete(found[-1]) if found else None
 
     def load(self) -> Snapshot | None:
         """The newest checkpoint, or None when there is none. Raises `CheckpointError` when it cannot be read."""
@@ -85,11 +84,13 @@ class Checkpoints:
     def clear(self) -> None:
         """Delete all of them."""
         for path in self._all():
-            shutil.rmtree(path)
+            remove(path)
 
     def _all(self) -> list[Path]:
-        found = self.folder.glob(f"{self.kind}-" + "[0-9]" * 8)
-        return sorted(path for path in found if path.is_dir())
+        """The names of all, the oldest first; `complete` says where each is."""
+        names = {path.name.removesuffix(OLD) for path in self.folder.glob(f"{self.kind}-" + "[0-9]" * 8 + "*")}
+        found = [self.folder / name for name in names if name.removeprefix(f"{self.kind}-").isdigit()]
+        return sorted(path for path in found if complete(path).is_dir())
 
 
 def module_tensors(module: nn.Module) -> Tensors:

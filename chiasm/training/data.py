@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 import chiasm.synth
 from chiasm.data.columns import EncodedDataset, Preprocessor
 from chiasm.data.example import BadRows, DataError, Example, RowError
@@ -24,6 +26,8 @@ from chiasm.training.recipe import Recipe, modality
 T = TypeVar("T")
 OnError = Literal["stop", "skip"]
 Splits = Mapping[str, Sequence[Example]]  # "train", "validation", "test"
+_PLAIN = frozenset({str, int, float, bool, type(None)})  # their repr is the same everywhere
+_LARGE = frozenset({"boxes", "objects", "graph"})  # roles that a fingerprint leaves out: they come with the image
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Prepared:
     task: BaseTask
     splits: Mapping[str, EncodedDataset]
     skipped: tuple[RowError, ...] = ()
+    contents: str = ""  # `fingerprint` of the splits as they were given
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -43,7 +48,7 @@ class Prepared:
             merged.update(preprocessor.facts)
         return merged
 
-    def fingerprint(self) -> str:
+    def order(self) -> str:
         """Changes when an example is added, removed or moved."""
         digest = hashlib.sha256()
         for name, dataset in self.splits.items():
@@ -94,13 +99,42 @@ def read_splits(recipe: Recipe, data: Path | None, policy: BadRowPolicy, *, show
     folder = world_folder(recipe, show=show) if data is None else data
     wanted = {"train": section.train, "validation": section.validation, "test": section.test}
     read = {use: read_named(recipe, folder, names, policy) for use, names in wanted.items() if names}
-    if not section.validation and section.validation_share:
-        read["train"], read["validation"] = held_out(read["train"], section.validation_share, recipe.training.seed)
-    return read
+    return _with_share_held_out(recipe, read)
+
+
+def read_measured(
+    recipe: Recipe, folder: Path, split: str | None, policy: BadRowPolicy, trained_on: str | None
+) -> tuple[list[Example], str]:
+    """The examples to measure a trained model on, and which they are, in words.
+
+    They are those of `split`, else of the recipe's test splits, else of its validation splits. Where it has neither,
+    the share that training held out, if the data are those it was `trained_on` (`fingerprint` of the splits); all
+    rows of other data. Raises `DataError`, also when the model was trained on all of these rows.
+    """
+    section = recipe.data
+    names = (split,) if split else section.test or section.validation
+    if names:
+        return read_named(recipe, folder, names, policy), f"split {', '.join(names)}"
+    rows = read_named(recipe, folder, section.train, policy)
+    everything = f"all {len(rows):,} rows of split {', '.join(section.train)}"
+    if trained_on is None:
+        return rows, f"{everything}; the bundle does not say whether it was trained on them"
+    try:
+        splits = _with_share_held_out(recipe, {"train": rows})
+    except DataError:  # too few to hold a share of them out, so that no training was on them
+        splits = {"train": rows}
+    if fingerprint(splits) != trained_on:
+        return rows, f"{everything}; they are not those of the training"
+    if "validation" not in splits:
+        raise DataError(f"{folder} holds the rows the model was trained on, and none was held out: give other rows")
+    held = splits["validation"]
+    return list(held), f"the {len(held):,} of {len(rows):,} rows that training held out"
 
 
 def read_named(recipe: Recipe, folder: Path, names: Sequence[str], policy: BadRowPolicy) -> list[Example]:
     """The named splits of the recipe's source, one after the other. Raises `DataError` when there is no example."""
+    if not names:
+        raise DataError(f"recipe {recipe.name!r} has neither a test nor a validation split; name a split (--split)")
     if not folder.exists():
         raise DataError(f"the data folder {folder} does not exist")
     read = source(recipe.data.source).read
@@ -152,7 +186,9 @@ def held_out(examples: Sequence[Example], share: float, seed: int) -> tuple[list
 def prepare(recipe: Recipe, splits: Splits, policy: BadRowPolicy) -> Prepared:
     """Fit preprocessors and task on the training examples, encode every split.
 
-    Raises `RowError`, or `BadRows`, naming bad rows, unless the policy is to skip them.
+    Held-out examples that say no right answer are left out, and named in `skipped`; a split of which none does stays,
+    to be answered only. Raises `RowError`, or `BadRows`, naming bad rows, unless the policy is to skip them;
+    `DataError` when no validation example can be measured.
     """
     if not splits.get("train"):
         raise DataError("there are no training examples")
@@ -170,8 +206,65 @@ def prepare(recipe: Recipe, splits: Splits, policy: BadRowPolicy) -> Prepared:
         return task.dataset(examples, streams)
 
     train, _ = policy.attempt(splits["train"], fit)
-    encoded = {use: policy.attempt(train if use == "train" else given, encode)[1] for use, given in splits.items()}
-    return Prepared(preprocessors, task, encoded, tuple(policy.skipped))
+    chosen = {use: train if use == "train" else _labelled(task, use, given, policy) for use, given in splits.items()}
+    encoded = {use: policy.attempt(examples, encode)[1] for use, examples in chosen.items()}
+    return Prepared(preprocessors, task, encoded, tuple(policy.skipped), fingerprint(splits))
+
+
+def fingerprint(splits: Splits) -> str:
+    """Changes when an example is added, removed, moved, or says something else: its id, texts, answers, image names.
+
+    It is the same in every process and wherever the data lie. Pixels, boxes and graphs, which are large, do not count.
+    """
+    digest = hashlib.sha256()
+    for name, examples in splits.items():
+        digest.update(f"\n{name}\n".encode())
+        for example in examples:
+            said = [f"{role}={_said(role, value)}" for role, value in example.values.items() if role not in _LARGE]
+            digest.update(f"{example.id!r} {' '.join(said)}\n".encode(errors="surrogatepass"))
+    return digest.hexdigest()[:16]
+
+
+def _with_share_held_out(recipe: Recipe, splits: Splits) -> Splits:
+    """The splits, with the recipe's share of the training examples as "validation" where it names no such split."""
+    section = recipe.data
+    if section.validation or not section.validation_share:
+        return splits
+    train, validation = held_out(splits["train"], section.validation_share, recipe.training.seed)
+    return {**splits, "train": train, "validation": validation}
+
+
+def _labelled(task: BaseTask, use: str, examples: Sequence[Example], policy: BadRowPolicy) -> Sequence[Example]:
+    """The examples of a held-out split that can be measured, the others told; all of them when none can."""
+    examples, labels = policy.attempt(examples, lambda given: [task.labelled(example) for example in given])
+    if not any(labels):
+        if use == "validation":
+            raise DataError(f"none of the {len(examples)} validation examples has an answer to be measured by")
+        return examples
+    reason = f"it has no answer, and is left out of the {use} examples"
+    bare = [example for example, labelled in zip(examples, labels, strict=True) if not labelled]
+    policy.skipped += [RowError(reason, origin=example.origin, row_id=example.id) for example in bare]
+    return [example for example, labelled in zip(examples, labels, strict=True) if labelled]
+
+
+def _said(role: str, value: Any) -> str:
+    """A value as text that is the same in every process: no addresses, no folders, of pixels and arrays the size."""
+    if role == "images" and isinstance(value, str | Path):
+        return repr(str(value).replace("\\", "/").rpartition("/")[2])
+    if type(value) in _PLAIN:
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{' '.join([_said(role, inner) for inner in value])}]"
+    if isinstance(value, Mapping):
+        return f"{{{' '.join([f'{key!r}:{_said(role, inner)}' for key, inner in value.items()])}}}"
+    if isinstance(value, str | Path):
+        return repr(str(value))
+    if isinstance(value, bytes | bytearray):
+        return f"{len(value)} bytes"
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    size = getattr(value, "shape", None) or getattr(value, "size", "")  # of an array or a tensor; of a picture
+    return f"{type(value).__name__} {tuple(size) if isinstance(size, tuple) else ''}"
 
 
 def _group(example: Example) -> str:

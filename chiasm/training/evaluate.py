@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from chiasm.data.columns import EncodedDataset
-from chiasm.data.example import Example
+from chiasm.data.example import DataError, Example
 from chiasm.metrics.estimate import Estimate
 from chiasm.models import CrossModalModel
 from chiasm.tasks import BaseTask, Prediction
 from chiasm.training.bundle import Bundle
-from chiasm.training.data import BadRowPolicy, OnError, read_named, world_folder
-from chiasm.training.files import write_json
+from chiasm.training.data import BadRowPolicy, OnError, read_measured, world_folder
+from chiasm.training.files import file_aside, write_json
 from chiasm.training.predict import predict
 from chiasm.training.progress import Progress, progress
 
@@ -39,31 +39,43 @@ def evaluate(
     """The task's metrics of `bundle` on `data`.
 
     - `data`: a folder that the recipe's source reads, or examples; None: the recipe's generated world
-    - `split`: a split of the source; by default the recipe's test splits, else its validation splits
+    - `split`: a split of the source; by default the recipe's test splits, else its validation splits, else what
+      training held out of its rows, or all rows of other data
     - `predictions`, `submission`, `metrics`: files to write: every answer (JSON lines), the official file, the metrics
     - `on_error="skip"`: measure without the bad rows, which the metrics file names, instead of stopping at them
 
+    Examples without an answer are answered and not measured. Where none has one, nothing is measured (an empty
+    mapping, no metrics file): `predictions` or `submission` must be asked for.
+
     Warns of what the model does not know in the data. Raises `DataError`, `RowError`, `BadRows`.
     """
-    policy = BadRowPolicy(on_error)
-    examples = _examples(bundle, data, split, policy, show=show is not False)
+    policy, shown = BadRowPolicy(on_error), progress(show)
+    examples, which = _examples(bundle, data, split, policy, show=show is not False)
+    shown.note(f"examples: {which}")
     encode = partial(bundle.dataset, with_targets=bundle.task.measured_on_targets)
     dataset = policy.attempt(examples, encode)[1]
     for note in dataset.notes():
         warnings.warn(note, stacklevel=2)
+    bare = sum(not bundle.task.labelled(example) for example in dataset.examples)
+    if bare == len(dataset) and predictions is None and submission is None:
+        raise DataError(
+            f"none of the {bare:,} examples has an answer to compare with, so there is nothing to measure; "
+            "ask for the answers (--predictions FILE) or the official file (--submission FILE)"
+        )
+    if bare:
+        shown.note(f"{bare:,} of {len(dataset):,} examples have no answer to compare with: answered, not measured")
     size = batch_size or bundle.recipe.training.evaluate_batch_size
-    answers, measured = measure(bundle.model, bundle.task, dataset, batch_size=size, progress=progress(show))
+    answers, measured = measure(bundle.model, bundle.task, dataset, batch_size=size, progress=shown)
     if predictions is not None:
         write_predictions(answers, Path(predictions))
     if submission is not None:
-        Path(submission).parent.mkdir(parents=True, exist_ok=True)
-        bundle.task.submission(answers, Path(submission))
-    if metrics is not None:
-        Path(metrics).parent.mkdir(parents=True, exist_ok=True)
+        with file_aside(Path(submission)) as aside:
+            bundle.task.submission(answers, aside)
+    if metrics is not None and measured:
         skipped = [str(error) for error in policy.skipped]
         was_read = data is None or isinstance(data, str | Path)
         read_with = dict(bundle.recipe.data.options) if was_read else {}
-        record: dict[str, Any] = {"examples": len(dataset), "split": split}
+        record: dict[str, Any] = {"examples": len(dataset), "split": split, "rows": which, "without_answer": bare}
         record |= {"data_options": read_with, "skipped_rows": skipped, "metrics": measured}
         write_json(Path(metrics), record | noted(bundle.task))
     return measured
@@ -78,9 +90,13 @@ def measure(
     device: torch.device | str | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Prediction], Mapping[str, Estimate]]:
-    """The answers to a data set, and the task's metrics of them."""
+    """The answers to a data set, and the task's metrics of those to labelled examples; none when no example is."""
     answers = predict(model, task, dataset, batch_size=batch_size, device=device, progress=progress)
-    return answers, task.evaluate(answers, dataset.examples)
+    pairs = zip(answers, dataset.examples, strict=True)
+    measured = [(answer, example) for answer, example in pairs if task.labelled(example)]
+    if not measured:
+        return answers, {}
+    return answers, task.evaluate([answer for answer, _ in measured], [example for _, example in measured])
 
 
 def noted(task: BaseTask) -> dict[str, Mapping[str, str]]:
@@ -91,8 +107,7 @@ def noted(task: BaseTask) -> dict[str, Mapping[str, str]]:
 
 def write_predictions(answers: Sequence[Prediction], path: Path) -> None:
     """One JSON line for each answer: id, answer, probability, the runners-up, further heads."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
+    with file_aside(path) as aside, aside.open("w", encoding="utf-8") as file:
         for answer in answers:
             file.write(json.dumps(prediction_line(answer), ensure_ascii=False) + "\n")
 
@@ -110,10 +125,9 @@ def _examples(
     policy: BadRowPolicy,
     *,
     show: bool,
-) -> Sequence[Example]:
+) -> tuple[Sequence[Example], str]:
+    """The examples, and which they are, in words."""
     if data is not None and not isinstance(data, str | Path):
-        return data
-    section = bundle.recipe.data
-    names = (split,) if split else section.test or section.validation
+        return data, f"the {len(data):,} examples given"
     folder = Path(data) if data is not None else world_folder(bundle.recipe, show=show)
-    return read_named(bundle.recipe, folder, names, policy)
+    return read_measured(bundle.recipe, folder, split, policy, bundle.metrics.get("data_fingerprint"))

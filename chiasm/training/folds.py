@@ -73,6 +73,8 @@ def cross_validate(
         result = train(
             chosen, splits, folder / f"fold-{number}", resume, overwrite=overwrite, on_error=on_error, show=show
         )
+        if "test" not in result.metrics:
+            raise DataError(f"none of the {len(splits['test'])} test rows of fold {number} has an answer")
         for name, estimate in result.metrics["test"].items():
             by_fold.setdefault(name, []).append(estimate.value)
         predictions += result.predictions["test"]

@@ -1,11 +1,17 @@
-"""Ctrl-C and SIGTERM: finish the step, save, say how to go on."""
+"""Ctrl-C and SIGTERM: finish the step or the validation, save, say how to go on."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+import torch
+from accelerate import Accelerator
+
+from chiasm.training.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,6 +36,13 @@ class StopRequest:
     ) -> None:
         self._restore()
 
+    def in_any_process(self, accelerator: Accelerator) -> bool:
+        """Whether any process was asked to stop. Every process must call it."""
+        if accelerator.num_processes == 1:
+            return self.requested
+        said = torch.tensor([self.requested], dtype=torch.int64, device=accelerator.device)
+        return bool(accelerator.gather(said).any())
+
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         self._restore()
@@ -38,3 +51,11 @@ class StopRequest:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+
+def interrupted(step: int, end: int, folder: Path) -> Interrupted:
+    """What is raised once the checkpoint of `step` is in `folder`."""
+    return Interrupted(
+        f"stopped after step {step} of {end}; saved in {folder}; "
+        "the same command with --resume (in Python: resume=True) goes on from there"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from chiasm.training.errors import TrainingError
+from chiasm.training.files import to_plain
 
 _PIP = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "comet_ml": "comet-ml", "aim": "aim"}
 
@@ -30,7 +32,7 @@ class Journal:
         self.lines = [line for line in read_journal(self._path) if line["step"] <= step] if step else []
         if self._accelerator.is_main_process:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            text = "".join(json.dumps(line) + "\n" for line in self.lines)
+            text = "".join(_text(line) for line in self.lines)
             self._path.write_text(text, encoding="utf-8")
             self._start_trackers(step)
 
@@ -40,7 +42,7 @@ class Journal:
         if not self._accelerator.is_main_process:
             return
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(_text(line))
         if self._started:
             numbers = {name: value for name, value in _flat(line) if name != "step"}
             self._accelerator.log(numbers, step=line["step"])
@@ -66,16 +68,24 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log file; a line cut off by a kill is left out."""
+    """The lines of a log file; a line cut off by a kill is left out. A number that is null was undefined: NaN."""
     lines: list[dict[str, Any]] = []
     if not path.exists():
         return lines
     for text in path.read_text(encoding="utf-8").splitlines():
         try:
-            lines.append(json.loads(text))
+            lines.append(json.loads(text, object_hook=_with_nan))
         except json.JSONDecodeError:
             break
     return lines
+
+
+def _text(line: Mapping[str, Any]) -> str:
+    return json.dumps(to_plain(line), allow_nan=False) + "\n"
+
+
+def _with_nan(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: math.nan if value is None else value for key, value in values.items()}
 
 
 def _flat(line: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:

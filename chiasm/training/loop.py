@@ -18,8 +18,8 @@ from torch import Tensor
 
 from chiasm.training.batches import Gatherer, Weighted, ahead
 from chiasm.training.checkpoint import Checkpoints, Snapshot, load_module
-from chiasm.training.errors import Interrupted, TrainingError
-from chiasm.training.interrupt import StopRequest
+from chiasm.training.errors import TrainingError
+from chiasm.training.interrupt import StopRequest, interrupted
 from chiasm.training.journal import Journal
 from chiasm.training.learner import Learner
 from chiasm.training.progress import Rate, Status
@@ -125,6 +125,7 @@ class Loop:
             self._validate()
         state.epoch, state.batch = state.epoch + 1, 0
         self._save()
+        self._heed()
 
     def _step(self, parts: Sequence[Weighted]) -> None:
         """One step and what is due after it."""
@@ -150,6 +151,7 @@ class Loop:
             self._log()
         self._validate()
         self._save()
+        self._heed()
         self._show(time.monotonic())
         if self.options.keep_best and self.state.best_step and self.state.best_step != self.state.step:
             self.setup.accelerator.wait_for_everyone()
@@ -164,16 +166,12 @@ class Loop:
 
     def _outcome(self) -> Outcome:
         state = self.state
-        ending: Ending = "epochs"
-        if state.ended:
-            ending = "early stopping"
-        elif state.plan.end < state.plan.total:
-            ending = "budget"
+        in_time: Ending = "budget" if state.plan.end < state.plan.total else "epochs"
         kept = self.options.keep_best and state.best_step > 0
         headline = state.best if kept else state.headline
         return Outcome(
             steps=state.step,
-            ended_by=ending,
+            ended_by="early stopping" if state.ended else in_time,
             seconds=state.seconds,
             headline=None if math.isnan(headline) else headline,
             best_step=state.best_step or None,
@@ -196,7 +194,10 @@ class Loop:
         """Whether to stop, to save, and where to end: the same in all processes, as the first one's clock says."""
         state, options, accelerator = self.state, self.options, self.setup.accelerator
         together = accelerator.num_processes > 1
+        save_now = options.save_every_steps and state.step % options.save_every_steps == 0
         if together and state.step % _TOGETHER:
+            if save_now:  # every process knows it without asking the others
+                self._save()
             return
         end = state.plan.end
         if options.max_seconds:
@@ -208,13 +209,15 @@ class Loop:
             heard = accelerator.gather(said)
             stop, save, end = bool(heard[:, 0].any()), bool(heard[0, 1]), int(heard[0, 2])
         state.plan.move(state.step, end)
-        if stop or save or (options.save_every_steps and state.step % options.save_every_steps == 0):
+        if stop or save or save_now:
             self._save()
         if stop:
-            raise Interrupted(
-                f"stopped after step {state.step} of {state.plan.end}; saved in {self.checkpoints.folder}; "
-                "the same command with --resume (in Python: resume=True) goes on from there"
-            )
+            raise interrupted(state.step, state.plan.end, self.checkpoints.folder)
+
+    def _heed(self) -> None:
+        """Stop here if it was asked for during the validation, once that is saved."""
+        if self._stop.in_any_process(self.setup.accelerator):
+            raise interrupted(self.state.step, self.state.plan.end, self.checkpoints.folder)
 
     def _validate(self) -> None:
         """Measure the headline, keep the best weights, decide about early stopping. Once for each step."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,8 @@ class RunResult:
     splits: Mapping[str, EncodedDataset]  # "train", "validation", "test": encoded, with targets
     metrics: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)  # split -> name -> estimate
     predictions: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)  # split -> one for each example
-    skipped: tuple[RowError, ...] = ()  # bad rows that were left out
+    skipped: tuple[RowError, ...] = ()  # rows that were left out: bad ones, and held-out ones without an answer
+    contents: str = ""  # the fingerprint of the splits as they were read
 
 
 def train(
@@ -118,12 +119,14 @@ def _run(
         accelerator=accelerator,
         progress=shown,
         resume=resume,
-        identity={**recipe.identity(), "examples": prepared.fingerprint()},
+        identity={**recipe.identity(), "examples": prepared.order(), "contents": prepared.contents},
         further=prepared.splits,
     )
     outcome = procedure(recipe.training.procedure).run(setup, **recipe.training.procedure_options)
     bundle = Bundle(model.eval(), prepared.task, prepared.preprocessors, recipe)
-    result = RunResult(recipe, out, bundle, outcome, prepared.splits, skipped=prepared.skipped)
+    result = RunResult(
+        recipe, out, bundle, outcome, prepared.splits, skipped=prepared.skipped, contents=prepared.contents
+    )
     if accelerator.is_main_process:
         result = _measured(result, generated, shown)
     accelerator.wait_for_everyone()
@@ -136,15 +139,19 @@ def _measured(result: RunResult, generated: bool, shown: Progress) -> RunResult:
     metrics, predictions = {}, {}
     for split, dataset in result.splits.items():
         if split != "train":
-            predictions[split], metrics[split] = measure(
+            predictions[split], measured = measure(
                 bundle.model, bundle.task, dataset, batch_size=options.evaluate_batch_size, progress=shown
             )
             write_predictions(predictions[split], out / "predictions" / f"{split}.jsonl")
+            if measured:
+                metrics[split] = measured
+            else:
+                shown.note(f"{split}: no example has an answer to compare with; answered, not measured")
     record = _record(result, metrics, generated)
     final = Bundle(bundle.model, bundle.task, bundle.preprocessors, bundle.recipe, record, environment(options.seed))
     final.save(out / "bundle")
     write_json(out / "metrics.json", record)
-    return RunResult(result.recipe, out, final, result.outcome, result.splits, metrics, predictions, result.skipped)
+    return replace(result, bundle=final, metrics=metrics, predictions=predictions)
 
 
 def _record(result: RunResult, metrics: Mapping[str, Mapping[str, Estimate]], generated: bool) -> dict[str, Any]:
@@ -158,6 +165,7 @@ def _record(result: RunResult, metrics: Mapping[str, Mapping[str, Estimate]], ge
         "task": recipe.task,
         "generated_world": dict(recipe.data.world or {}) if generated else None,
         "examples": {split: len(dataset) for split, dataset in result.splits.items()},
+        "data_fingerprint": result.contents,
         "skipped_rows": [str(error) for error in result.skipped],
         "metrics": metrics,
         **noted(result.bundle.task),
@@ -203,7 +211,7 @@ def _introduce(recipe: Recipe, prepared: Prepared, model: torch.nn.Module, shown
     """One line about what is going to be trained."""
     counts = ", ".join(f"{len(dataset):,} {split}" for split, dataset in prepared.splits.items())
     size = sum(parameter.numel() for parameter in model.parameters())
-    skipped = f"; {len(prepared.skipped)} bad rows left out" if prepared.skipped else ""
+    skipped = f"; {len(prepared.skipped)} rows left out" if prepared.skipped else ""
     shown.note(f"{recipe.name}: {recipe.model}, {size / 1e6:.1f} M parameters; examples: {counts}{skipped}")
 
 

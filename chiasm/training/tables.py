@@ -177,7 +177,7 @@ def _run(runs: _Runs, part: Stage, seed: int, start: Path | None, folder: Path) 
     if kept.is_file():
         before = json.loads(kept.read_text(encoding="utf-8"))
         if before["made_by"] == state:
-            metrics = {name: Estimate(**values) for name, values in before["metrics"].items()}
+            metrics = {name: Estimate.from_json(values) for name, values in before["metrics"].items()}
             scores = {name: (score, cluster) for name, (score, cluster) in before["right"].items()}
             return _Part(metrics, scores, before.get("notes", {}))
     data = runs.folder_of_data(part.name, recipe)

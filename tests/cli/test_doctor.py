@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chiasm.cli import doctor, main
+from chiasm.training.data import cache_folder
 
 
 def run(*words: str) -> int:
@@ -64,6 +65,17 @@ def test_a_package_that_cannot_be_imported_is_found(
     monkeypatch.setitem(doctor.IMPORTED_AS, "tomli-w", "a_wheel_that_does_not_load")
     assert run() == 1
     assert "ModuleNotFoundError" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [{}, {"XDG_CACHE_HOME": "x"}, {"XDG_CACHE_HOME": "x", "CHIASM_CACHE": "c"}])
+def test_the_cache_that_is_shown_is_the_one_that_training_uses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, str]
+) -> None:
+    for name in ("XDG_CACHE_HOME", "CHIASM_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    assert doctor.machine()["cache"] == str(cache_folder())
 
 
 def test_every_extra_of_the_package_says_what_it_enables() -> None:

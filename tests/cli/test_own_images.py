@@ -191,12 +191,26 @@ def test_a_store_whose_detector_is_gone_is_told_when_the_bundle_is_made(tmp_path
     from chiasm.data.store_writer import StoreWriter
 
     with StoreWriter(tmp_path / "store", ExtractorIdentity("detector x", "1", "-", 2)) as writer:
-        writer.append("a", np.zeros((1, 2)), np.zeros((1, 4)))
+        writer.append("a", np.zeros((1, 2)), [[0, 0, 1, 1]])
         writer.about["made_by"] = {"extractor": "grid", "options": {"rows": 0}}
     (tmp_path / "saved").mkdir()
     with pytest.warns(UserWarning, match="the model will need a feature store for new images"):
         Preprocess(store=str(tmp_path / "store")).save(tmp_path / "saved")
     assert Preprocess.load(tmp_path / "saved").facts == {"feature_size": 2}
+
+
+def test_altered_bytes_of_a_store_are_told_when_it_is_checked(chiasm: Chiasm, tmp_path: Path, capsys: Captured) -> None:
+    from chiasm.data.extractors import ExtractorIdentity
+    from chiasm.data.store_writer import StoreWriter
+
+    with StoreWriter(tmp_path / "store", ExtractorIdentity("detector x", "1", "-", 2)) as writer:
+        writer.append("a", np.zeros((1, 2)), [[0, 0, 1, 1]])
+    assert chiasm("features", "show", tmp_path / "store", "--check") == 0
+    assert "its bytes are those that were written" in capsys.readouterr().out
+    file = tmp_path / "store" / "features.npy"
+    file.write_bytes(file.read_bytes()[:-4] + np.float32(np.nan).tobytes())
+    assert chiasm("features", "show", tmp_path / "store", "--check") == 1
+    assert "features.npy was altered or damaged" in capsys.readouterr().err
 
 
 def test_data_is_checked_on_the_command_line(chiasm: Chiasm, world: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -43,7 +43,8 @@ def test_captions_are_printed_and_written(
     out = tmp_path / "captions.jsonl"
     words = ("caption", captioner, *pictures, "--beams", 4, "--groups", 2, "--top-k", 4, "--out", out)
     assert chiasm(*words) == 0
-    assert capsys.readouterr().out.count("%") == 8
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown[:10] if "%" not in line] == [shown[0], shown[5]] == [str(p) for p in pictures]
     found = lines(out)
     assert [line["id"] for line in found] == [str(picture) for picture in pictures]
     assert len(found[0]["alternatives"]) == 4  # type: ignore[arg-type]
@@ -93,13 +94,26 @@ def test_sampling_depends_on_its_seed(chiasm: Chiasm, captioner: Path, pictures:
     assert said[0] == said[1] != said[2]
 
 
+def test_options_that_would_have_no_effect_are_refused(
+    chiasm: Chiasm, captioner: Path, pictures: list[Path], tmp_path: Path, capsys: Captured
+) -> None:
+    out = tmp_path / "captions.jsonl"
+    for words, told in [
+        (("--nucleus", 0.9, "--groups", 3), "--groups is of a beam search"),
+        (("--seed", 5), "--seed is of words that are drawn"),
+    ]:
+        assert chiasm("caption", captioner, pictures[0], *words, "--out", out) == 2
+        assert told in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
 def test_translations_are_printed_and_written(
     chiasm: Chiasm, translator: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     file, out = tmp_path / "given.txt", tmp_path / "out.jsonl"
     file.write_text("eins zwei\n\ndrei\n")
     assert chiasm("translate", translator, "--file", file, "--out", out) == 0
-    assert [line["id"] for line in lines(out)] == ["1", "2"]
+    assert [line["id"] for line in lines(out)] == ["1", "3"]  # the lines of the file
     assert chiasm("translate", translator, "eins", "zwei", "--out", out) == 0
     assert len(lines(out)) == 2
     capsys.readouterr()

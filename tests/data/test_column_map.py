@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chiasm.data.column_map import guess_columns, override
@@ -91,6 +92,13 @@ def test_guesses_are_shown_with_reason_sample_and_missing_share() -> None:
         ("question", ["is it red or blue?"] * 30, "text"),
         ("hint", ["is it red or blue?"] * 30, "category"),
         ("question", ["first", "second"] * 15, "category"),
+        ("question", ["what color?", "what shape?"] * 4, "text"),
+        ("hint", ["what color?", "what shape?"] * 4, "category"),
+        ("boxes", [np.array([[0, 0, 1, 1]]), np.array([[0, 0, 1, 1], [0, 0, 2, 2]])], "boxes"),
+        ("photo", [np.zeros((4, 4), np.uint8)] * 2, "image"),
+        ("photos", [np.array(["a.png", "b.png"], dtype=object)] * 2, "image"),
+        ("tags", [np.array(["a"])] * 2, "info"),
+        ("price", [1, 10**400], "number"),
     ],
 )
 def test_roles_are_guessed_from_name_and_values(column: str, values: list[Any], role: str) -> None:
@@ -107,3 +115,8 @@ def test_files_that_are_there_are_images_whatever_their_ending(folder: Path) -> 
 def test_overrides_leave_the_other_guesses_alone() -> None:
     guesses = guess_columns(read_raw([{"a": 1.0, "b": "some words of text here"}]))
     assert [g.role for g in override(guesses, {"a": "answer"})] == ["answer", "text"]
+
+
+def test_what_cannot_be_written_is_shown_by_its_number() -> None:
+    (found,) = guess_columns(read_raw([{"text": "half \ud800 of a character"}]))
+    assert found.sample == "half \\ud800 of a character"

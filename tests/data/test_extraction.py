@@ -196,7 +196,7 @@ class BySize(Extractor):
         self.calls.append(widths)
         if 7 in widths:
             raise DataError("seven is refused")
-        return [Extraction(np.full((1, 1), width, np.float32), np.zeros((1, 4), np.float32)) for width in widths]
+        return [Extraction(np.full((1, 1), width, np.float32), np.float32([[0, 0, 1, 1]])) for width in widths]
 
 
 def test_images_of_one_size_are_extracted_together_and_only_the_bad_one_is_lost(tmp_path: Path) -> None:

@@ -141,6 +141,30 @@ def test_a_folder_a_broken_archive_and_a_missing_member_are_named(tmp_path: Path
         open_image(f"{tmp_path}/all.zip::b.png")
 
 
+@pytest.mark.parametrize("damage", ["content", "password", "method"])
+def test_a_damaged_or_foreign_member_of_an_archive_is_named(tmp_path: Path, damage: str) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(range(256)) * 8)
+    content = bytearray((tmp_path / "all.zip").read_bytes())
+    entry = content.find(b"PK\x01\x02")  # of the directory; what stands before the member says the same
+    if damage == "content":
+        content[60:90] = b"\xff" * 30
+    elif damage == "password":
+        content[6] |= 1
+        content[entry + 8] |= 1
+    else:
+        content[8] = content[entry + 10] = 99
+    (tmp_path / "all.zip").write_bytes(content)
+    with pytest.raises(DataError, match=r"all\.zip::a\.png' (is damaged|cannot be read)"):
+        open_image(f"{tmp_path}/all.zip::a.png")
+
+
+@pytest.mark.parametrize("image", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 0), np.uint8), Image.new("RGB", (0, 0))])
+def test_an_image_without_a_pixel_names_its_row(image: Any) -> None:
+    with pytest.raises(RowError, match=r"row 2: image given as .* x .* pixels: nothing can be seen"):
+        Preprocess(size=2).encode([example("1", solid("RGB", RED)), example("2", image)])
+
+
 def huge_png(width: int, height: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -173,6 +197,25 @@ def test_images_are_told_apart_by_path_or_content() -> None:
     assert image_stem(b"123") is None
     with pytest.raises(DataError, match="is no image"):
         image_key(7)
+
+
+def test_images_that_look_different_are_told_apart_though_their_pixels_are_equal() -> None:
+    red, blue, clear, turned = (solid("P", 0) for _ in range(4))
+    red.putpalette([255, 0, 0])
+    blue.putpalette([0, 0, 255])
+    clear.putpalette([255, 0, 0])
+    clear.info["transparency"] = 0
+    turned.putpalette([255, 0, 0])
+    turned.getexif()[0x0112] = 6
+    assert len({image_key(image) for image in (red, blue, clear, turned)}) == 4
+    assert image_key(red) == image_key(red.copy())
+    assert len(DistinctImages([example("1", red), example("2", blue)]).values) == 2
+
+
+def test_a_truncated_image_that_was_opened_already_is_a_bad_row() -> None:
+    cut = Image.open(io.BytesIO(png(Image.effect_noise((64, 64), 50))[:-900]))
+    with pytest.raises(RowError, match="row 1: image given as PngImageFile is damaged"):
+        DistinctImages([example("1", cut)])
 
 
 def test_the_hash_of_images_changes_with_a_file(tmp_path: Path) -> None:

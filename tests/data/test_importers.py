@@ -202,7 +202,7 @@ def test_who_made_the_features_must_be_said_unless_the_format_tells(tmp_path: Pa
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(count: int) -> Iterator[StoredImage]:
         for i in range(count):
-            yield StoredImage(f"{i:05d}", np.ones((50, 200), np.float32), np.zeros((50, 4), np.float32))
+            yield StoredImage(f"{i:05d}", np.ones((50, 200), np.float32), np.tile(np.float32([0, 0, 1, 1]), (50, 1)))
 
     def peak(count: int) -> tuple[int, int]:
         monkeypatch.setattr(npz_format, "read", lambda _: read(count))

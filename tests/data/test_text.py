@@ -155,3 +155,13 @@ def test_it_says_when_it_was_not_fitted() -> None:
 def test_a_maximum_length_without_room_for_a_word_is_refused() -> None:
     with pytest.raises(ValueError, match="max_length is 2"):
         Preprocess(max_length=2)
+
+
+def test_half_of_a_character_names_the_row_that_holds_it() -> None:
+    rows = [Example("1", {"text": "what is it"}), Example("2", {"text": "what \ud800 is it"}, origin="f, line 2")]
+    whole = Example("3", {"text": "what is \U0001f600"})
+    with pytest.raises(RowError, match=r"f, line 2, row 2: the text holds '\\ud800', which is half of a character"):
+        Preprocess().fit(rows)
+    fitted = Preprocess().fit([rows[0], whole])
+    with pytest.raises(RowError, match="row 2: the text holds"):
+        fitted.encode(rows)

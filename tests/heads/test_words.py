@@ -62,7 +62,9 @@ def test_drawn_targets_have_the_expected_norms_and_angles() -> None:
 def test_drawn_targets_are_the_same_for_a_seed_and_new_for_another() -> None:
     assert torch.equal(draw_targets(20, 8, seed=3), draw_targets(20, 8, seed=3))
     assert not torch.equal(draw_targets(20, 8, seed=3), draw_targets(20, 8, seed=4))
-    assert torch.equal(draw_targets(20, 8, seed=3), draw_targets(30, 8, seed=3)[:20])  # a row is its word's own
+    for draw in DRAWN:
+        few, many = (draw_targets(count, 8, draw=draw, seed=3) for count in (20, 30))
+        assert torch.equal(few, many[:20])  # a row is its word's own
 
 
 DRAWN: dict[Draw, list[list[float]]] = {
@@ -72,7 +74,7 @@ DRAWN: dict[Draw, list[list[float]]] = {
         [4.431086, 7.880872, -6.023357, 6.383364],
     ],
     "sparse": [[-9.56653, 0, 0, 0], [0, 0, 0, -5.877335], [0, 7.880872, 0, 0]],
-    "hadamard": [[-10, 10, 10, 10], [-10, -10, 10, 10], [-10, 10, -10, 10]],
+    "hadamard": [[-10, 10, -10, -10], [10, -10, -10, -10], [10, 10, -10, 10]],
 }
 
 
@@ -105,9 +107,19 @@ def test_sparse_targets_have_few_cells_and_no_empty_row() -> None:
 def test_hadamard_targets_are_orthogonal_as_far_as_they_fit() -> None:
     drawn = draw_targets(16, 16, draw="hadamard", scale=2.0)
     torch.testing.assert_close(drawn @ drawn.T, 64 * torch.eye(16))
-    wide = draw_targets(300, 64, draw="hadamard")
-    assert set(wide.unique().tolist()) == {-10.0, 10.0}
-    assert len(wide.unique(dim=0)) == 300
+    many = draw_targets(300, 64, draw="hadamard")
+    assert set(many.unique().tolist()) == {-10.0, 10.0}
+    assert len(many.unique(dim=0)) == 300
+    for block in many.split(64):
+        torch.testing.assert_close(block @ block.T, 6400 * torch.eye(len(block)))
+    between = many[:64] @ many[64:].T / 6400
+    assert float(between.square().mean().sqrt()) == pytest.approx(64**-0.5, rel=0.05)
+
+
+def test_hadamard_targets_of_another_width_are_nearly_orthogonal() -> None:
+    block = draw_targets(100, 48, draw="hadamard", normalised=True)[:64]
+    cosines = (block @ block.T)[~torch.eye(64, dtype=torch.bool)]
+    assert float(cosines.square().mean()) == pytest.approx((64 - 48) / (48 * 63))
 
 
 def test_fixed_targets_are_not_stored() -> None:

@@ -10,6 +10,7 @@ import pytest
 from sklearn import metrics as sklearn
 
 from chiasm.metrics.classification import auc, confusion, evaluate, evaluate_several
+from chiasm.metrics.estimate import share
 
 COIN_CORRECT = [51, 156, 248, 121, 206, 279]
 COIN_PREDICTED = [96, 182, 413, 182, 298, 452]
@@ -103,6 +104,29 @@ def test_an_interval_of_f1_covers_what_many_samples_give() -> None:
         widths.append(found.high - found.low)
         values.append(found.value)
     assert np.mean(widths) == pytest.approx(2 * 1.96 * np.std(values), rel=0.35)
+
+
+@pytest.mark.parametrize("groups", [None, ["x", "x", "y", "y", "z"]])
+def test_all_right_is_as_uncertain_in_every_measure_as_in_accuracy(groups: list[str] | None) -> None:
+    found = evaluate(list("ababa"), list("ababa"), list("abc"), groups=groups)
+    for average in ("macro", "weighted", "micro"):
+        assert found[f"{average}_f1"] == found["accuracy"]
+    assert found["accuracy"].low < 0.6
+
+
+def test_no_measure_of_a_label_is_certain() -> None:
+    """Right thrice, never right though predicted, never predicted, neither predicted nor true."""
+    found = evaluate(list("aaab") * 2, list("aaac") * 2, list("abcd"))
+    assert (found["recall/a"].low, found["recall/a"].high) == (share(6, 6).low, 1.0)
+    assert (found["precision/c"].low, found["precision/c"].high) == (0.0, share(0, 2).high)
+    assert (found["f1/b"].value, found["f1/b"].high) == (0.0, share(0, 2).high)
+    assert (found["f1/d"].value, found["f1/d"].low, found["f1/d"].high, found["f1/d"].n) == (0.0, 0.0, 1.0, 0)
+    assert all(estimate.low < estimate.high for estimate in found.values())
+
+
+def test_several_labels_all_right_are_not_certain() -> None:
+    found = evaluate_several(np.eye(4), np.eye(4), list("abcd"))
+    assert found["micro_f1"].low == found["accuracy"].low == share(4, 4).low
 
 
 def test_labels_that_are_not_listed_are_refused_by_name() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
-from chiasm.metrics.estimate import Resampling, mean, share
+from chiasm.metrics.estimate import Estimate, Resampling, mean, share
 
 
 def test_wilson_interval_equals_scipys() -> None:
@@ -83,6 +83,24 @@ def test_an_empty_part_is_undefined_and_all_right_is_not_certain() -> None:
     assert found["none"].n == 0
     assert found["all"].value == found["all"].high == 1.0
     assert found["all"].low == pytest.approx(share(3, 3).low)
+
+
+def test_a_share_of_sums_without_a_width_has_the_interval_of_its_clusters() -> None:
+    columns, ratio = np.ones((6, 2)), lambda sums: sums[:, :1] / sums[:, 1:]
+    resampling = Resampling(["a", "a", "b", "b", "c", "c"])
+    (certain,), (found,) = resampling.of_sums(columns, ratio), resampling.of_sums(columns, ratio, independent=[3])
+    assert certain.low == 1.0
+    assert (found.value, found.low, found.high) == (1.0, share(3, 3).low, 1.0)
+
+
+def test_a_width_that_there_is_stays() -> None:
+    columns, ratio = np.stack([np.arange(6) % 2, np.ones(6)], axis=1), lambda sums: sums[:, :1] / sums[:, 1:]
+    assert Resampling(6).of_sums(columns, ratio, independent=[6]) == Resampling(6).of_sums(columns, ratio)
+
+
+def test_an_estimate_comes_back_from_json() -> None:
+    for estimate in (share(3, 7), Estimate(2.5, 1.0, 3.0, 9, share=False)):
+        assert Estimate.from_json(estimate.to_json()) == estimate
 
 
 def test_sparse_columns_equal_dense_ones() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from chiasm.data.answers import soft_scores
 from chiasm.metrics.vqa import References, clean, evaluate, soft_score
 
 
@@ -34,7 +35,7 @@ def test_score_depends_on_the_number_of_annotators_only() -> None:
     assert soft_score(np.arange(11)) == pytest.approx([0, 0.3, 0.6, 0.9] + [1.0] * 7)
 
 
-@pytest.mark.parametrize("annotators", [1, 2, 3, 10])
+@pytest.mark.parametrize("annotators", [4, 5, 10])
 def test_vectorised_scores_equal_the_definition(annotators: int) -> None:
     random = np.random.default_rng(annotators)
     answers = [list(random.choice(WORDS[: random.integers(1, 10)], annotators)) for _ in range(500)]
@@ -50,8 +51,23 @@ def test_answers_are_normalised_only_where_annotators_disagree() -> None:
 
 
 def test_questions_may_have_different_numbers_of_annotators() -> None:
-    references = References([["x"] * 10, ["x", "y", "x"]])
-    assert references.scores(["x", "x"]) == pytest.approx([1.0, by_the_definition("x", ["x", "y", "x"], str)])
+    references = References([["x"] * 10, ["x", "y", "x", "y"], ["x", "y", "x"]])
+    expected = [1.0, by_the_definition("x", ["x", "y", "x", "y"], str), 2 / 3]
+    assert references.scores(["x", "x", "x"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("annotators", range(1, 12))
+def test_an_answer_is_worth_what_it_is_as_a_target(annotators: int) -> None:
+    for matches in range(1, annotators + 1):
+        given = ["x"] * matches + [f"other {i}" for i in range(annotators - matches)]
+        assert soft_score(matches, annotators) == soft_scores(given)["x"]
+        assert References([given]).scores(["x"]).tolist() == [soft_scores(given)["x"]]
+
+
+def test_scores_keep_the_shape_they_were_asked_for() -> None:
+    scores = soft_score([[0, 1], [2, 3]], [[1, 1], [2, 10]])
+    assert scores == pytest.approx(np.array([[0.0, 1.0], [1.0, 0.9]]))
+    assert soft_score([], []).shape == (0,)
 
 
 def test_a_question_without_answers_is_refused_with_its_position() -> None:

@@ -79,6 +79,20 @@ def test_without_the_layer_before_its_last_the_gru_model_is_the_public_one() -> 
 def test_sentences_longer_than_the_table_of_places_are_refused() -> None:
     with pytest.raises(ValueError, match="max_words 30 is more than max_positions 20"):
         small("conv_translation", max_words=30)
+    model, given = small("conv_translation"), batch("conv_translation")
+    long = Batch(text=Text(torch.full((1, 21), 5), torch.ones(1, 21, dtype=torch.bool)))
+    with pytest.raises(
+        ValueError, match=r"to translate of 21 words is longer than the model's 20 places; lower \[text\]"
+    ):
+        model(long)
+    taught = replace(given, targets={"words": torch.full((3, 21, 1), 5)})
+    with pytest.raises(ValueError, match=r"a translation of 21 words is longer .* lower \[task\] max_words"):
+        model(taught)
+
+
+def test_words_are_drawn_in_no_groups() -> None:
+    with pytest.raises(ValueError, match="groups is 2, and decoding 'nucleus' has no beams"):
+        small("tell", decoding="nucleus", beam_size=4, groups=2)
 
 
 @every

@@ -173,6 +173,14 @@ def test_examples_without_an_answer_cannot_be_measured(case: Case) -> None:
 
 
 @each_case
+def test_it_says_which_examples_can_be_measured(case: Case) -> None:
+    fitted = case.fitted()
+    assert all(fitted.labelled(example) for example in case.examples())
+    bare = [Example("1", {}), *(Example("1", {"answer": answer}) for answer in (None, math.nan, "", "  "))]
+    assert not any(fitted.labelled(example) for example in bare)
+
+
+@each_case
 def test_examples_without_an_answer_do_not_count_in_the_loss(case: Case) -> None:
     fitted = case.fitted()
     scores = case.scores(fitted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_unlisted_and_missing_labels_are_refused() -> None:
 def test_an_utterance_without_a_label_is_not_trained_on() -> None:
     column = Emotion(labels=LABELS).targets([example(0, None), example(1, "neu")])["answer"]
     assert column.gather(torch.tensor([0, 1])).tolist() == [-1, 2]  # type: ignore[union-attr]
+
+
+def test_a_label_that_is_nan_or_empty_is_none() -> None:
+    rows = [example(0, math.nan), example(1, ""), example(2, "neu")]  # type: ignore[arg-type]
+    assert Emotion().fit(rows).labels == ("neu",)
+    assert [Emotion().labelled(row) for row in rows] == [False, False, True]
 
 
 def test_the_table_of_the_sheet_is_measured_and_confusion_rows_sum_to_one() -> None:

@@ -105,6 +105,10 @@ def test_predictions_from_which_nothing_was_hidden_cannot_be_measured() -> None:
         task.evaluate(predictions, examples())
 
 
+def test_a_caption_can_be_measured_although_it_has_no_answer() -> None:
+    assert LxmertPretraining().labelled(Example("s0", {"text": "a dog", "answer": None}))
+
+
 def test_a_saved_task_is_the_same(tmp_path: Path) -> None:
     task = fitted(losses=("words", "answer"), answer_sets=("vqa",))
     task.save(tmp_path)

@@ -68,6 +68,15 @@ def test_kinds_of_statements_that_are_known_have_accuracies_of_their_own() -> No
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("labels", [(1.0, 0.0), (1, 0), ("1", "0"), ("Yes", " no "), (True, False)])
+def test_a_label_that_is_learnt_is_measured_as_the_same_truth(labels: tuple[object, object]) -> None:
+    examples = [Example(str(i), {"answer": label}) for i, label in enumerate(labels)]
+    task = Nlvr(images=1).fit(examples)
+    assert task.targets(examples)["answer"].gather(torch.arange(2)).tolist() == [1, 0]  # type: ignore[union-attr]
+    said = [Prediction("0", True, 1.0), Prediction("1", False, 1.0)]
+    assert task.evaluate(said, examples)["accuracy"].value == 1.0
+
+
 def test_training_needs_both_truth_values() -> None:
     with pytest.raises(DataError, match="labelled False"):
         Nlvr().fit([Example("1", {"answer": True})])

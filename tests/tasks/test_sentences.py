@@ -138,6 +138,28 @@ def test_bleu_is_sacrebleus_and_ours_agrees_where_nothing_is_smoothed() -> None:
     assert "tok:13a" in translation.signature()
 
 
+def test_unsmoothed_bleu_is_nltks() -> None:
+    """Counted by hand as nltk's `corpus_bleu` does: a sentence of fewer than n tokens still divides by one n-gram."""
+    said = ["the dog runs over the grass", "a man"]
+    wanted = ["the dog runs on the grass", "a man sleeps"]
+    assert translation.unsmoothed(said, wanted).value == 0  # no 4-gram is right
+    said[0], wanted[0] = said[0] + " today", wanted[0].replace("on", "over")
+    shares = (6 + 2) / (7 + 2), (5 + 1) / (6 + 1), (4 + 0) / (5 + 1), (3 + 0) / (4 + 1)
+    found = translation.unsmoothed(said, wanted)
+    assert found.value == pytest.approx(math.prod(shares) ** (1 / 4))  # 9 words for 9: no brevity penalty
+    assert found.low <= found.value <= found.high
+    short = translation.unsmoothed(["the dog runs over"], ["the dog runs over the grass"])
+    assert short.value == pytest.approx(math.exp(1 - 6 / 4))
+    assert translation.unsmoothed([""], ["a man"]).value == 0
+
+
+def test_unsmoothed_bleu_is_of_the_words_as_the_model_cuts_them() -> None:
+    train = rows(("a", "Der Hund, der läuft."), ("b", "Ein Mann schläft!"))
+    task = Translate(min_count=1).fit(train)
+    said = answer(task, *task.vocabulary.encode([e.values["answer"] for e in train]))
+    assert task.evaluate(said, train)["bleu_unsmoothed"].value == pytest.approx(1)
+
+
 def test_captions_are_measured_against_all_references() -> None:
     train = images(AGREED, ["a blue ball", "the blue ball in the snow"])
     task = Caption(min_count=1).fit(train)
@@ -168,14 +190,25 @@ def test_missing_and_wrong_answers_are_named(tmp_path: Path) -> None:
         Caption().fit([Example("0", {"answer": [3]})])
     with pytest.raises(DataError, match="has a sentence to learn"):
         Caption().fit(images(None))
-    with pytest.raises(ValueError, match="alpha is 1"):
-        Caption(alpha=1.0)
+    for make in (Caption, Translate):
+        with pytest.raises(ValueError, match="alpha is 2"):
+            make(smoothing="label", alpha=2.0)
     with pytest.raises(ValueError, match="only taught"):
         task.decode(Output({}), ["0"])
+
+
+@pytest.mark.parametrize("task", [Caption(), Translate()])
+def test_examples_without_a_sentence_cannot_be_measured(task: Caption | Translate) -> None:
+    texts = ["a dog", ["a dog", "a cat"], None, math.nan, "", " ", []]
+    examples = [Example(str(i), {"answer": text}) for i, text in enumerate(texts)]
+    assert [task.labelled(example) for example in examples] == [True, True, *[False] * 5]
 
 
 def test_submissions_are_the_official_files(tmp_path: Path) -> None:
     Caption().submission([Prediction("391895", "a man", 0.5)], tmp_path / "c.json")
     assert json.loads((tmp_path / "c.json").read_text()) == [{"image_id": 391895, "caption": "a man"}]
+    for name in ("007", "²", "٣", "a.png"):  # no numbers, or not as they are written
+        Caption().submission([Prediction(name, "a man", 0.5)], tmp_path / "c.json")
+        assert json.loads((tmp_path / "c.json").read_text()) == [{"image_id": name, "caption": "a man"}]
     Translate().submission([Prediction("a", "x y", 0.5), Prediction("b", "z", 0.5)], tmp_path / "t.txt")
     assert (tmp_path / "t.txt").read_text() == "x y\nz\n"

@@ -34,6 +34,12 @@ def test_both_count_only_where_both_are_right() -> None:
     assert found["q_to_a"].low < 0.5 < found["q_to_a"].high
 
 
+def test_an_example_can_be_measured_when_all_that_is_asked_is_known() -> None:
+    rows = examples((0, 1), (0, None), (None, None))
+    assert [Vcr().labelled(row) for row in rows] == [True, False, False]
+    assert [Vcr(ask="answer").labelled(row) for row in rows] == [True, True, False]
+
+
 def test_one_question_alone_has_one_measure() -> None:
     task, rows = Vcr(ask="rationale"), examples((0, 1), (2, 3))
     found = task.evaluate(task.decode(Output({"rationale": scores_for(1, 3)}), ["q0", "q1"]), rows)

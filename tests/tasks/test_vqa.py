@@ -121,6 +121,28 @@ def test_a_single_answer_counts_as_everybodys() -> None:
     assert task.evaluate(said("circle"), examples)["accuracy"].value == 1.0
 
 
+@pytest.mark.parametrize("annotators", range(1, 11))
+def test_the_answer_all_annotators_gave_is_right_however_many_they_are(annotators: int) -> None:
+    examples = [Example("1", {"answer": ["yes"] * annotators})]
+    task = Vqa(min_count=1).fit(examples)
+    assert task.evaluate(said("yes"), examples)["accuracy"].value == 1.0
+    assert task.targets(examples)["answer"].gather(torch.tensor([0])).tolist() == [[1.0]]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("answer", [None, float("nan"), "", [], [None], [None, float("nan")]])
+def test_an_example_that_nobody_answered_is_named(answer: object) -> None:
+    task, examples = Vqa(min_count=1).fit(QUESTIONS), [QUESTIONS[0], Example("2", {"answer": answer})]
+    assert [task.labelled(example) for example in examples] == [True, False]
+    with pytest.raises(DataError, match=r"no answer to compare with for the id 2 \(1 in all\)"):
+        task.evaluate(said("red", "red"), examples)
+
+
+def test_an_annotator_who_gave_no_answer_does_not_count() -> None:
+    examples = [Example("1", {"answer": ["yes", None, "no"]})]
+    task = Vqa(min_count=1).fit(examples)
+    assert task.evaluate(said("yes"), examples)["accuracy"].value == 0.5
+
+
 def test_on_real_questions_accuracy_is_the_target_score_of_the_answer(shared_data: SharedData) -> None:
     examples = real_questions(shared_data("coco_mini"))
     task = Vqa(min_count=1).fit(examples)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from chiasm.metrics.estimate import share
 from chiasm.training import bundle as bundle_file
 from chiasm.training.bundle import Bundle, BundleError, build_model, model_config
 from chiasm.training.errors import RecipeError
@@ -163,6 +166,26 @@ def test_a_failed_save_leaves_the_former_bundle(
         result.bundle.save(folder)
     assert Bundle.load(folder).recipe.name == "small"
     assert sorted(path.name for path in folder.parent.iterdir() if "bundle" in path.name) == ["bundle"]
+
+
+def test_a_bundle_is_found_after_a_kill_between_the_renamings_of_saving_it_again(folder: Path) -> None:
+    folder.rename(folder.with_name("bundle.old"))
+    assert Bundle.load(folder).recipe.name == "small"
+
+
+def test_an_undefined_number_of_a_bundle_is_null_in_its_file(result: RunResult, folder: Path) -> None:
+    replace(result.bundle, metrics={"metrics": {"test": {"auc": share(0, 0)}}}).save(folder)
+    text = (folder / "metrics.json").read_text(encoding="utf-8")
+    assert strict(text)["metrics"]["test"]["auc"] == {"value": None, "low": 0.0, "high": 1.0, "n": 0}
+
+
+def strict(text: str) -> Any:
+    """JSON as other programs read it, which know no NaN."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def test_an_option_that_contradicts_the_data_is_refused(recipe: Make, result: RunResult) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import resource
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,66 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path, monkeypatch:
     loaded = checkpoints.load()
     assert loaded is not None
     assert loaded.step == 1
+
+
+def second_renaming_fails(monkeypatch: pytest.MonkeyPatch, *, and_kills: bool = False) -> None:
+    """A full disk when the new folder takes its place; or the end of the process there, which puts nothing back."""
+    rename = Path.rename
+
+    def renamed(path: Path, target: Path) -> Path:
+        if path.suffix == ".partial" or (and_kills and path.suffix == ".old"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+
+
+def test_saving_a_step_again_on_a_full_disk_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(snapshot(10))
+    second_renaming_fails(monkeypatch)
+    with pytest.raises(CheckpointError, match=r"No space left on device; the previous one \(step-00000010\) is intact"):
+        checkpoints.save(snapshot(10))
+    loaded = checkpoints.load()
+    assert loaded is not None
+    assert loaded.step == 10
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000010"]
+
+
+def killed_while_saving_again(folder: Path, step: int) -> Checkpoints:
+    """The checkpoints after a kill between the two renamings of saving a step for the second time."""
+    checkpoints = Checkpoints(folder)
+    checkpoints.save(snapshot(step))
+    with pytest.MonkeyPatch.context() as patched:
+        second_renaming_fails(patched, and_kills=True)
+        with pytest.raises(CheckpointError):
+            checkpoints.save(snapshot(step))
+    assert [path.name for path in folder.iterdir()] == [f"step-{step:08d}.old"]
+    return checkpoints
+
+
+def test_a_kill_between_the_renamings_of_the_same_step_loses_nothing(tmp_path: Path) -> None:
+    loaded = killed_while_saving_again(tmp_path, 10).load()
+    assert loaded is not None
+    assert (loaded.step, loaded.tensors["model"]["weight"].tolist()) == (10, [10.0] * 3)
+
+
+@pytest.mark.parametrize("following", [10, 20])
+def test_after_such_a_kill_the_next_save_leaves_nothing_behind(tmp_path: Path, following: int) -> None:
+    killed_while_saving_again(tmp_path, 10).save(snapshot(following))
+    assert [path.name for path in tmp_path.iterdir()] == [f"step-{following:08d}"]
+
+
+def test_a_former_checkpoint_beside_its_newer_self_never_comes_back(tmp_path: Path) -> None:
+    """A kill after the second renaming leaves both; what is deleted later is deleted whole."""
+    checkpoints = Checkpoints(tmp_path)
+    shutil.copytree(checkpoints.save(snapshot(10)), tmp_path / "step-00000010.old")
+    checkpoints.save(snapshot(20))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000020"]
+    checkpoints.clear()
+    assert checkpoints.load() is None
 
 
 def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:

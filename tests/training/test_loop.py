@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 
 from chiasm.training import loop as loop_file
@@ -81,6 +82,21 @@ def test_accumulation_changes_nothing(run: Run) -> None:
 
 def test_checkpoints_change_nothing(run: Run) -> None:
     assert same(run(), run("training.save_every_steps=1"))
+
+
+def test_several_processes_save_at_the_steps_that_were_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only where they agree about stopping, every ten steps. 13 steps; the last one is saved at the end."""
+    saved: list[int] = []
+    real = loop_file.Loop._save
+
+    def save(loop: loop_file.Loop) -> None:
+        saved.append(loop.state.step)
+        real(loop)
+
+    monkeypatch.setattr(loop_file.Loop, "_save", save)
+    monkeypatch.setattr(Accelerator, "num_processes", 2)
+    run("training.epochs=1", "training.save_every_steps=3")
+    assert saved == [3, 6, 9, 12, 13]
 
 
 def test_validation_changes_nothing_but_the_choice(run: Run) -> None:

@@ -9,17 +9,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from chiasm.training import loop as loop_file
 from chiasm.training.errors import CheckpointError, Interrupted, TrainingError
 from chiasm.training.loop import Loop
 from chiasm.training.recipe import Recipe
+from chiasm.training.resume import _check_identity
 from chiasm.training.run import train
+from chiasm.training.setup import Setup
 
 HERE = Path(__file__).parent
 Make = Callable[..., Recipe]
@@ -97,6 +101,29 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_resume(
     assert same_files(tmp_path / "whole", result.out)
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_ctrl_c_in_a_validation_stops_after_it_and_the_rest_is_the_same_bit_for_bit(
+    recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Of three, the last of which ends the run: nothing but the measuring of the whole would follow."""
+    made, real, calls = recipe("training.kernel=default"), loop_file.validate, iter(range(1, 100))
+    whole = train(made, data=tmp_path, out=tmp_path / "whole", show=False)
+
+    def validate(setup: Setup) -> Mapping[str, float]:
+        if next(calls) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(setup)
+
+    monkeypatch.setattr(loop_file, "validate", validate)
+    with pytest.raises(Interrupted, match=rf"stopped after step {13 * number} of 39; saved in .*--resume"):
+        train(made, data=tmp_path, out=tmp_path / "stopped", show=False)
+    assert not (tmp_path / "stopped/bundle").exists()
+    result = train(made, data=tmp_path, out=tmp_path / "stopped", resume=True, show=False)
+    assert same_files(tmp_path / "whole", result.out)
+    assert result.metrics == whole.metrics
+    assert log_without_times(tmp_path / "whole") == log_without_times(tmp_path / "stopped")
+
+
 def test_an_interrupted_process_ends_with_130(recipe: Make, tmp_path: Path) -> None:
     path = written(recipe(*EXACT, "training.epochs=100000", "training.evaluate_limit=10"), tmp_path)
     process = python("run_small.py", path, tmp_path / "out")
@@ -127,6 +154,24 @@ def test_other_data_are_refused(recipe: Make, tmp_path: Path) -> None:
     train(recipe(), data=splits, out=tmp_path / "out", show=False)
     with pytest.raises(CheckpointError, match="examples: "):
         train(recipe(), data={**splits, "train": splits["train"][1:]}, out=tmp_path / "out", resume=True, show=False)
+
+
+def test_other_answers_to_the_same_rows_are_refused(recipe: Make, tmp_path: Path) -> None:
+    from chiasm.data.sources import source
+
+    splits = {name: source("word_pairs").read(tmp_path, name) for name in ("train", "validation")}
+    train(recipe(), data=splits, out=tmp_path / "out", show=False)
+    swapped = [replace(e, values={**e.values, "answer": not e.values["answer"]}) for e in splits["train"]]
+    with pytest.raises(CheckpointError, match=r"\(contents: "):
+        train(recipe(), data={**splits, "train": swapped}, out=tmp_path / "out", resume=True, show=False)
+
+
+def test_a_checkpoint_that_does_not_know_what_its_rows_said_is_resumed_with_a_warning() -> None:
+    now = {"training.lr": 0.1, "examples": "1", "contents": "2"}
+    with pytest.warns(UserWarning, match="make sure that the data are the same"):
+        _check_identity(now, {"training.lr": 0.1, "examples": "1"})
+    with pytest.raises(CheckpointError, match="contents: 2, was 3"):
+        _check_identity(now, {**now, "contents": "3"})
 
 
 def test_another_number_of_threads_is_warned_of(recipe: Make, tmp_path: Path) -> None:

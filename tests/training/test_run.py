@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import chiasm.synth
 from chiasm.data.example import BadRows, DataError, Example, RowError, raise_rows
 from chiasm.data.sources import source
 from chiasm.training import data as data_file
+from chiasm.training import loop as loop_file
 from chiasm.training.data import BadRowPolicy, held_out, prepare, read_splits
 from chiasm.training.errors import RecipeError
 from chiasm.training.evaluate import evaluate
-from chiasm.training.files import write_json, written_aside
+from chiasm.training.journal import read_journal
 from chiasm.training.predict import predict
 from chiasm.training.recipe import Recipe
 from chiasm.training.run import train
@@ -167,41 +169,35 @@ def test_predictions_keep_the_order_whatever_the_lengths(recipe: Make, words: Pa
     assert model.training
 
 
-def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "folder"
-    with written_aside(target) as aside:
-        (aside / "file").write_text("one", encoding="utf-8")
-        assert not target.exists()
+def test_a_submission_that_fails_leaves_the_former_files(
+    recipe: Make, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = train(recipe("training.epochs=1"), data=words, out=tmp_path / "out", show=False)
+    answers, official = tmp_path / "answers.jsonl", tmp_path / "official.json"
+    for path in (answers, official):
+        path.write_text("former", encoding="utf-8")
 
-    def fail() -> None:
-        with written_aside(target) as aside:
-            (aside / "file").write_text("two", encoding="utf-8")
-            raise KeyboardInterrupt
+    def submission(task: object, predictions: object, path: Path) -> None:
+        path.write_text("half", encoding="utf-8")
+        raise DataError("no whole number")
 
-    with pytest.raises(KeyboardInterrupt):
-        fail()
-    assert (target / "file").read_text(encoding="utf-8") == "one"
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-
-
-def test_a_folder_left_between_two_renamings_is_put_back(tmp_path: Path) -> None:
-    (tmp_path / "folder.old").mkdir()
-    (tmp_path / "folder.old" / "file").write_text("one", encoding="utf-8")
-
-    def fail() -> None:
-        with written_aside(tmp_path / "folder"):
-            raise OSError
-
-    with pytest.raises(OSError):  # noqa: PT011 - the one raised above
-        fail()
-    assert (tmp_path / "folder" / "file").read_text(encoding="utf-8") == "one"
+    monkeypatch.setattr(type(result.bundle.task), "submission", submission)
+    examples = result.splits["test"].examples
+    with pytest.raises(DataError, match="no whole number"):
+        evaluate(result.bundle, examples, submission=official, show=False)
+    monkeypatch.setattr("chiasm.training.evaluate.prediction_line", lambda answer: {"id": object()})
+    with pytest.raises(TypeError):
+        evaluate(result.bundle, examples, predictions=answers, show=False)
+    assert [path.read_text(encoding="utf-8") for path in (answers, official)] == ["former", "former"]
 
 
-def test_json_is_replaced_in_one_piece(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"a": 1})
-    with pytest.raises(TypeError, match="object cannot be written as JSON"):
-        write_json(tmp_path / "a.json", {"a": object()})
-    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"a": 1}
+def test_the_log_holds_an_undefined_metric_as_null_and_reads_it_back(
+    recipe: Make, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_file, "validate", lambda setup: {"accuracy": 0.5, "auc": math.nan})
+    out = train(recipe("training.epochs=1"), data=words, out=tmp_path / "out", show=False).out
+    assert '"auc": null' in (out / "log.jsonl").read_text(encoding="utf-8")
+    assert math.isnan(read_journal(out / "log.jsonl")[-1]["validation"]["auc"])
 
 
 def test_a_source_that_names_bad_rows_is_read_without_them(

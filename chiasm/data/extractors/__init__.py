@@ -195,3 +195,12 @@ def check_boxes(boxes: Sequence[Sequence[float]], width: int, height: int) -> ND
             place = int(bad.argmax())
             raise DataError(f"box {place + 1}, {[float(v) for v in found[place]]}, {what} (x1, y1, x2, y2 in pixels)")
     return clipped
+
+
+def check_areas(boxes: NDArray[Any]) -> None:
+    """Raise `DataError` naming the first of the boxes (R, 4) that has no area, or its corners the wrong way round."""
+    flat = ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))  # also true for NaN
+    if flat.any():
+        place = int(flat.argmax())
+        told = [round(float(v), 6) for v in boxes[place]]
+        raise DataError(f"box {place + 1}, {told}, has no area (x1, y1, x2, y2 with x1 < x2 and y1 < y2 are expected)")

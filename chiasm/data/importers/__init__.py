@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chiasm.data.example import DataError, RowError
-from chiasm.data.extractors import ExtractorIdentity
+from chiasm.data.extractors import ExtractorIdentity, check_areas
 from chiasm.data.features import FeatureStore
 from chiasm.data.progress import track
 from chiasm.data.store_writer import StoreWriter
@@ -121,10 +121,14 @@ def _flat(values: ArrayLike) -> NDArray[Any]:
 
 
 def _is_bad(image: StoredImage | RowError, left_out: dict[str, str]) -> bool:
-    if isinstance(image, RowError):
-        left_out[image.row_id or image.origin] = str(image)
-        return True
-    return False
+    if isinstance(image, StoredImage):
+        try:
+            check_areas(image.boxes)
+            return False
+        except DataError as error:
+            image = RowError(f"no features that can be used ({error})", row_id=image.id)
+    left_out[image.row_id or image.origin] = str(image)
+    return True
 
 
 def _named(template: str, name: str) -> str:

@@ -28,7 +28,7 @@ def read_json(file: Path) -> Any:
     """The content of a JSON file. Raises `DataError` naming file and line when it is damaged."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number with too many digits, or too deep
         raise DataError(f"{file} is no valid JSON ({error})") from error
 
 
@@ -40,7 +40,7 @@ def read_json_lines(file: Path) -> list[tuple[int, Any]]:
             if line.strip():
                 try:
                     found.append((number, json.loads(line)))
-                except json.JSONDecodeError as error:
+                except (ValueError, RecursionError) as error:
                     raise DataError(f"{file}, line {number} is no valid JSON ({error})") from error
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chiasm.data.example import DataError, Example, RowError, raise_rows
 from chiasm.data.sources._files import first_file
+from chiasm.data.words import SPECIAL, WordVocabulary
 
 SPLITS: tuple[str, ...] = ("train", "val", "test_2016_flickr", "test_2017_flickr", "test_2017_mscoco", "test")
 FILES = """<split>.<language>                          a sentence each line; or <split>.<language>.gz
@@ -22,7 +23,8 @@ def read(
     *,
     source: str = "de",  # the language to translate from: the ending of its file
     target: str = "en",  # the language to translate into
-    limit: int = 0,  # the first so many pairs; 0: all
+    max_words: int = 0,  # pairs with a longer side, words and other signs counted, are left out; 0: none is
+    limit: int = 0,  # the first so many pairs of these; 0: all
 ) -> list[Example]:
     """The pairs of one split. Raises `DataError` when a file is missing or the files do not go together."""
     files = [
@@ -35,9 +37,15 @@ def read(
             f"{files[0].name} has {len(given)} lines and {files[1].name} {len(wanted)}: they are no translation "
             "of each other, line by line"
         )
+    words = WordVocabulary(SPECIAL)  # cuts as every vocabulary does
+
+    def fits(sentence: str) -> bool:
+        return len(words.cut(sentence)) <= max_words
+
     examples = [
         Example(f"{split}-{number}", {"text": one, "answer": other}, {}, f"{files[0].name}, line {number}")
         for number, (one, other) in enumerate(zip(given, wanted, strict=True), start=1)
+        if not max_words or (fits(one) and fits(other))
     ][: limit or None]
     empty = [e for e in examples if not e.values["text"] or not e.values["answer"]]
     raise_rows(

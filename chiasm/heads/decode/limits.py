@@ -65,7 +65,7 @@ class Limits:
 
     def _require(self, scores: Tensor, said: Tensor) -> None:
         """No end before all required words are said; only they once there is just room for them and the end."""
-        wanted = torch.tensor(self.required, device=said.device)
+        wanted = torch.tensor(list(dict.fromkeys(self.required)), device=said.device)  # one given twice is said once
         missing = ~(said[..., None] == wanted).any(-2)  # (B, K, n)
         count = missing.sum(-1)
         scores[..., END].masked_fill_(count > 0, NEVER)

@@ -111,6 +111,14 @@ def test_files_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         translation.read(tmp_path, "val", target="fr")
 
 
+def test_long_sentences_are_left_out_when_asked(tmp_path: Path) -> None:
+    write(tmp_path, "val.de", "Ein Hund.\nEin Hund rennt.\nHallo\nJa\n")
+    write(tmp_path, "val.en", "A dog.\nA dog\nhello to you\nYes\n")
+    rows = translation.read(tmp_path, "val", max_words=3)  # a full stop counts
+    assert [row.id for row in rows] == ["val-1", "val-3", "val-4"]  # ids stay those of the lines
+    assert [row.id for row in translation.read(tmp_path, "val", max_words=2, limit=1)] == ["val-4"]
+
+
 def test_multi30k_is_read(shared_data: object) -> None:
     folder = shared_data / "multi30k"  # type: ignore[operator]
     assert [len(translation.read(folder, split)) for split in ("train", "val", "test_2016_flickr")] == [

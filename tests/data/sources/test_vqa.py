@@ -7,11 +7,12 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chiasm.data.distinct import image_stem
-from chiasm.data.example import DataError
+from chiasm.data.example import BadRows, DataError
 from chiasm.data.images import open_image
 from chiasm.data.regions import Preprocess
 from chiasm.data.sources import source
@@ -111,3 +112,47 @@ def test_the_generated_world_is_read_as_vqa(scenes: Path) -> None:
     assert {"yes/no", "number", "other"} >= {e.info["answer_type"] for e in examples}
     assert images_open(examples)
     Preprocess(extractor_options={"size": 2}).encode(examples)
+
+
+def annotated(folder: Path, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Questions, and annotations of theirs, to be spoilt and written by `written`."""
+    questions = [{"question_id": i, "image_id": 1, "question": f"what is {i}"} for i in range(count)]
+    return questions, [{"question_id": i, "answers": [{"answer": "yes"}] * 10} for i in range(count)]
+
+
+def bad_rows(folder: Path, questions: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> BadRows:
+    dump(folder / "v2_OpenEnded_mscoco_train2014_questions.json", {"questions": questions})
+    dump(folder / "v2_mscoco_train2014_annotations.json", {"annotations": annotations})
+    with pytest.raises(BadRows) as caught:
+        source("vqa").read(folder, "train2014")
+    return caught.value
+
+
+def test_every_question_that_cannot_be_used_is_named_and_the_others_are_usable(tmp_path: Path) -> None:
+    questions, annotations = annotated(tmp_path, 150)
+    del questions[140]["image_id"]
+    annotations[3]["answers"] = [{"x": 1}]
+    annotations[4]["answers"] = "yes"
+    error = bad_rows(tmp_path, [*questions, questions[0]], annotations)
+    name = "v2_OpenEnded_mscoco_train2014_questions.json"
+    assert [str(bad).replace(name, "file") for bad in error.rows] == [
+        "file, entry 3, row 3: its annotation in v2_mscoco_train2014_annotations.json has no list 'answers' of objects "
+        "with 'answer'",
+        "file, entry 4, row 4: its annotation in v2_mscoco_train2014_annotations.json has no list 'answers' of objects "
+        "with 'answer'",
+        "file, entry 140, row 140: no VQA question: it lacks 'image_id'",
+        "file, entry 150, row 0: the id was given already, in entry 0",
+    ]
+    assert error.usable is not None
+    assert len(error.usable) == 147
+
+
+def test_a_bad_entry_of_lxmerts_files_is_named(tmp_path: Path) -> None:
+    good = {"question_id": 1, "img_id": "COCO_val2014_1", "sent": "what?", "label": {"net": 1}}
+    dump(tmp_path / "vqa" / "minival.json", [good, {"question_id": 2, "sent": "who?"}, 7])
+    with pytest.raises(BadRows) as caught:
+        source("vqa").read(tmp_path, "minival")
+    assert [str(bad) for bad in caught.value.rows] == [
+        "minival.json, entry 1, row 2: no VQA question: it lacks 'img_id'",
+        "minival.json, entry 2: no VQA question: it lacks 'question_id' and 'img_id' and 'sent'",
+    ]

@@ -136,6 +136,16 @@ def test_first_and_required_words_are_said() -> None:
             assert {5, 9} <= set(said)
 
 
+def test_a_word_required_twice_is_required_once() -> None:
+    once, twice = (Limits(max_words=6, required=words) for words in ((5, 9), (5, 9, 5, 9)))
+    scores, said = torch.randn(2, 3, WORDS), torch.tensor([[[7, 8], [5, 8], [5, 9]]] * 2)
+    torch.testing.assert_close(twice.apply(scores.clone(), said), once.apply(scores.clone(), said))
+    table = Table(IMAGES, WORDS)
+    torch.testing.assert_close(
+        run(BeamSearch(3, limits=twice), table).words, run(BeamSearch(3, limits=once), table).words
+    )
+
+
 def test_forbidden_words_are_not_said() -> None:
     table = Table(IMAGES, WORDS)
     table.one[..., UNKNOWN] += 20

@@ -17,4 +17,4 @@ def test_the_loop_and_the_batched_search_write_the_same(monkeypatch: pytest.Monk
     sys.modules.pop("beam")
     model, batch = beam.decoder(), beam.images(3)
     with torch.inference_mode():
-        assert beam.one_by_one(model, batch, 4, 6) == beam.together(model, batch, 4, 6)
+        assert beam.one_by_one(beam.Plain(model), batch, 4, 6) == beam.together(model, batch, 4, 6)

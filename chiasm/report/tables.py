@@ -51,7 +51,7 @@ def range_of(name: str, estimate: Estimate) -> str:
 
 def _number(value: float) -> str:
     """Three digits, and all of a large whole number: 0.123, 12.3, 1,378."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"  # where three digits would round to 1e+03
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -15,6 +15,7 @@ from chiasm.report.tables import (
     metrics_table,
     percent,
     percent_range,
+    range_of,
     signed,
     systems_table,
     to_plain,
@@ -31,6 +32,7 @@ def test_numbers_as_people_read_them() -> None:
     assert percent_range(share(0, 0)) == "no cases"
     assert signed(-0.001) == "+0.00"
     assert signed(-0.25) == "-0.25"
+    assert range_of("vocabulary_usage", Estimate(1026, 999.6, 1048.2, 1000, share=False)) == "1,000 to 1,048"
 
 
 def test_the_text_table_is_aligned() -> None:

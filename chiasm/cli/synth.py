@@ -40,8 +40,7 @@ def command(
     \b
     Options of both kinds (--set):
       image_size     pixels, width and height (128)
-      min_objects    things in a picture (3)
-      max_objects    (6)
+      min_objects    things in a picture, at least (3); max_objects: at most (6)
     Options of scenes:
       scenes         training scenes (10000); val_scenes, test_scenes: a tenth each
       questions      per scene, at most (8)

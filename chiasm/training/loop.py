@@ -202,8 +202,7 @@ class Loop:
         end = state.plan.end
         if options.max_seconds:
             end = state.plan.review(state.step, state.seconds, options.max_seconds, self._validation_seconds)
-        due = options.save_every_seconds and now - self._saved > options.save_every_seconds
-        stop, save = self._stop.requested, bool(due)
+        stop, save = self._stop.requested, 0 < options.save_every_seconds < now - self._saved
         if together:
             said = torch.tensor([[stop, save, end]], dtype=torch.int64, device=self._device)
             heard = accelerator.gather(said)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
 from chiasm.cli import _inputs, _show
 
@@ -49,6 +50,8 @@ def test_rows_are_not_written_over(chiasm: Chiasm, trained: Path, broken: Path, 
 
 def test_only_what_is_read_is_refused(tmp_path: Path) -> None:
     _inputs.keep_inputs(tmp_path / "out.jsonl", None, tmp_path / "rows.jsonl")
+    with pytest.raises(typer.BadParameter, match="written over"):
+        _inputs.keep_inputs(tmp_path / "rows.jsonl", None, tmp_path / "rows.jsonl")
 
 
 def test_numbers_that_cannot_be_written_leave_the_former_file(tmp_path: Path) -> None:

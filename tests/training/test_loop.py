@@ -84,19 +84,35 @@ def test_checkpoints_change_nothing(run: Run) -> None:
     assert same(run(), run("training.save_every_steps=1"))
 
 
-def test_several_processes_save_at_the_steps_that_were_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not only where they agree about stopping, every ten steps. 13 steps; the last one is saved at the end."""
-    saved: list[int] = []
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The steps at which checkpoints are written. There are 13 in an epoch; the last one is saved at the end."""
+    steps: list[int] = []
     real = loop_file.Loop._save
 
     def save(loop: loop_file.Loop) -> None:
-        saved.append(loop.state.step)
+        steps.append(loop.state.step)
         real(loop)
 
     monkeypatch.setattr(loop_file.Loop, "_save", save)
+    return steps
+
+
+def test_several_processes_save_at_the_steps_that_were_asked_for(
+    run: Run, saved: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only where they agree about stopping, every ten steps."""
     monkeypatch.setattr(Accelerator, "num_processes", 2)
     run("training.epochs=1", "training.save_every_steps=3")
     assert saved == [3, 6, 9, 12, 13]
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [("1e-6", set(range(1, 14))), ("3600.0", {13}), ("0.0", {13})])
+def test_a_checkpoint_is_due_when_its_seconds_are_over(
+    run: Run, saved: list[int], seconds: str, steps: set[int]
+) -> None:
+    run("training.epochs=1", f"training.save_every_seconds={seconds}")
+    assert set(saved) == steps
 
 
 def test_validation_changes_nothing_but_the_choice(run: Run) -> None:
